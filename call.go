@@ -1,0 +1,20 @@
+package verifier
+
+import "time"
+
+// RollbackCall is the payload of a rollback action, and the body of a rollback webhook.
+type RollbackCall struct {
+	Type         string    `json:"type"` // rollback
+	ID           string    `json:"id"`   // the action's key
+	Verification string    `json:"verification"`
+	Service      string    `json:"service"`
+	Environment  string    `json:"environment"`
+	Target       string    `json:"target"`
+	From         string    `json:"from"`
+	To           string    `json:"to"`
+	Reason       string    `json:"reason"`
+	By           string    `json:"by"` // auto, or the person
+	At           time.Time `json:"at"`
+	URL          string    `json:"url"`
+	Deploy       Deploy    `json:"deploy"` // the one that failed
+}

@@ -1,0 +1,185 @@
+package verifier
+
+import (
+	"slices"
+	"strings"
+	"time"
+)
+
+// Place is where a version lives: a service in an environment, perhaps of one target (tenant, region, cell).
+type Place struct {
+	Service     string `json:"service"`
+	Environment string `json:"environment"`
+	Target      string `json:"target"`
+}
+
+// Key is the place in lower case, for comparing and for indexes.
+func (p Place) Key() string {
+	return strings.ToLower(p.Service + "\x1f" + p.Environment + "\x1f" + p.Target)
+}
+
+// String is "checkout in production" or "checkout in production (eu-1)".
+func (p Place) String() string {
+	s := p.Service + " in " + p.Environment
+	if p.Target != "" {
+		s += " (" + p.Target + ")"
+	}
+	return s
+}
+
+// Status is how far a deploy has come: started, succeeded or failed.
+type Status string
+
+// The statuses of a deploy.
+const (
+	Started   Status = "started"
+	Succeeded Status = "succeeded"
+	Failed    Status = "failed"
+)
+
+// Statuses lists every Status.
+var Statuses = []Status{Started, Succeeded, Failed}
+
+// Change is what a deploy changes; only a release moves the live version.
+type Change string
+
+// The changes.
+const (
+	Release Change = "release"
+	Config  Change = "config"
+	Toggle  Change = "toggle"
+	Infra   Change = "infra"
+	Scale   Change = "scale"
+)
+
+// Changes lists every Change.
+var Changes = []Change{Release, Config, Toggle, Infra, Scale}
+
+// Kind is what a release turned out to be, derived from the order of versions in its place; empty for other changes.
+type Kind string
+
+// The kinds. KindRelease is a newer version (or the first one), KindRollback an older one, KindRedeploy the live one again.
+const (
+	KindRelease  Kind = "release"
+	KindRollback Kind = "rollback"
+	KindRedeploy Kind = "redeploy"
+)
+
+// Consent is what a deploy says of its own rollback. Allowed false marks it irreversible.
+type Consent struct {
+	Allowed *bool  `json:"allowed,omitempty"`
+	Reason  string `json:"reason,omitempty"`
+}
+
+// Deploy is one change of one service, as the facts about it known so far say.
+type Deploy struct {
+	ID string `json:"id"`
+	Place
+	Version         string            `json:"version"`
+	PreviousVersion string            `json:"previous_version,omitempty"` // as sent; used only where the record knows nothing earlier
+	Status          Status            `json:"status"`
+	Change          Change            `json:"change"`
+	At              time.Time         `json:"at"`                   // of its end, or of its start while it has none
+	StartedAt       *time.Time        `json:"started_at,omitempty"` // of its `started` event
+	Group           string            `json:"group,omitempty"`
+	Team            string            `json:"team,omitempty"`
+	By              string            `json:"by,omitempty"`
+	Commit          string            `json:"commit,omitempty"`
+	Repository      string            `json:"repository,omitempty"`
+	URL             string            `json:"url,omitempty"`
+	Hosts           []string          `json:"hosts,omitempty"`
+	Rollback        Consent           `json:"rollback"`
+	Labels          map[string]string `json:"labels,omitempty"`
+
+	Kind       Kind      `json:"kind,omitempty"`        // derived by record.Classify
+	Previous   string    `json:"previous,omitempty"`    // version live there just before; derived
+	RecordedAt time.Time `json:"recorded_at,omitempty"` // when the first fact about it came in
+	Tool       string    `json:"tool,omitempty"`        // who sent it: api, github, import, ...
+	Void       bool      `json:"void,omitempty"`        // taken out of the record by a person
+	Corrected  bool      `json:"corrected,omitempty"`   // edited or voided by a person; the original is kept in the audit
+	Mark       *Mark     `json:"mark,omitempty"`        // a person's last word on it
+}
+
+// Irreversible reports whether the deploy forbids rolling back over it.
+func (d Deploy) Irreversible() bool { return d.Rollback.Allowed != nil && !*d.Rollback.Allowed }
+
+// MovesLive reports whether the deploy changed which version is live in its place.
+func (d Deploy) MovesLive() bool { return d.Change == Release && d.Status == Succeeded && !d.Void }
+
+// Before is the order of the record: by time, ties by id.
+func (d Deploy) Before(e Deploy) bool {
+	if !d.At.Equal(e.At) {
+		return d.At.Before(e.At)
+	}
+	return d.ID < e.ID
+}
+
+// GroupOrID is the group, else the id: what counts once when several services go out together.
+func (d Deploy) GroupOrID() string {
+	if d.Group != "" {
+		return d.Group
+	}
+	return d.ID
+}
+
+// Mark is a person's word on a deploy: good (a dismissed verdict) or bad, with the cause they saw.
+type Mark struct {
+	Good  bool      `json:"good"`
+	Cause string    `json:"cause"`
+	By    string    `json:"by"`
+	At    time.Time `json:"at"`
+}
+
+// Delivery is one request of a deploy tool, kept raw.
+type Delivery struct {
+	ID         string              `json:"id"` // unique for each tool: X-GitHub-Delivery, else a hash
+	Tool       string              `json:"tool"`
+	ReceivedAt time.Time           `json:"received_at"`
+	Header     map[string][]string `json:"header,omitempty"` // without secrets
+	Body       []byte              `json:"body"`
+	By         string              `json:"by,omitempty"` // the token's name, or the hook's
+}
+
+// Receipt is the answer to one recorded deploy event.
+type Receipt struct {
+	ID           string `json:"id"`
+	Verification string `json:"verification"` // empty for a deploy without one; the watch it joined for one that joined
+	State        State  `json:"state"`
+	URL          string `json:"url"`
+	New          bool   `json:"-"` // something new was recorded: 202, else 200
+}
+
+const nameRunes = "._/:@+- "
+
+// NameProblem says what is wrong with a service, environment, target or team name; empty when nothing is.
+// Names are 1 to 200 letters, digits, spaces and ._/:@+-
+func NameProblem(s string) string {
+	n := 0
+	for _, r := range s {
+		n++
+		if !isLetterOrDigit(r) && !strings.ContainsRune(nameRunes, r) {
+			return "has " + quoteRune(r) + "; use letters, digits, spaces and ._/:@+-"
+		}
+	}
+	return lengthProblem(n)
+}
+
+// VersionProblem says what is wrong with a version; empty when nothing is.
+// Versions are 1 to 200 printable characters without quotes or backslash.
+func VersionProblem(s string) string {
+	n := 0
+	for _, r := range s {
+		n++
+		if !isPrintable(r) || strings.ContainsRune("\"'`\\", r) {
+			return "has " + quoteRune(r) + "; use printable characters without quotes or backslash"
+		}
+	}
+	return lengthProblem(n)
+}
+
+// UnionHosts is a and b without doubles, sorted.
+func UnionHosts(a, b []string) []string {
+	out := slices.Concat(a, b)
+	slices.Sort(out)
+	return slices.Compact(out)
+}

@@ -1,0 +1,126 @@
+package verifier
+
+import (
+	"context"
+	"time"
+)
+
+// Source answers questions about the past, one Answer for each Question, in order; a failure is in its Answer.
+// It is called from many goroutines, and answers before the context's deadline or fails.
+type Source interface {
+	Ask(context.Context, []Question) []Answer
+}
+
+// Arm says whose samples they are.
+type Arm string
+
+// The arms. Deployed is what is judged; the others are what it is compared with.
+const (
+	ArmDeployed   Arm = "deployed"
+	ArmBefore     Arm = "before"
+	ArmPeers      Arm = "peers"       // instances or versions not yet changed, during the watch
+	ArmLastWeek   Arm = "last-week"   // the same stretch seven days earlier
+	ArmLastDeploy Arm = "last-deploy" // the same time after the deploy before
+)
+
+// Subject is what a question is about. Sources call services and environments by names of their own:
+// Service and Environment are those names already.
+type Subject struct {
+	Service     string
+	Environment string
+	Target      string
+	Version     string // the deployed version; a source with a version field filters by it where VersionOp is set
+	Team        string
+	Hosts       []string // the changed hosts; empty when unknown
+	Labels      map[string]string
+	Peers       bool // asks for the instances that are *not* among Hosts, or not of Version
+}
+
+// Question asks for one measure of one subject in steps: (From, From+Step], ..., up to To, which are whole multiples of Step in
+// unix time.
+type Question struct {
+	Measure Measure
+	Subject Subject
+	From    time.Time
+	To      time.Time
+	Step    time.Duration
+}
+
+// Sample is one value of one step.
+type Sample struct {
+	T        time.Time // the END of the step
+	Value    float64   // what limits look at: the count, the ratio, the percentile; never NaN or infinite
+	Count    float64   // events counted, for count and ratio
+	Exposure float64   // what they were counted among: requests, documents; 0 when there is none
+}
+
+// Answer is what a source said to one question. A step without data has no sample: nothing is never zero.
+// For a log count, Exposure is the number of all documents of that service in the step, and a step without any has no sample.
+type Answer struct {
+	Samples []Sample  // in order of time, at most one a step
+	Until   time.Time // complete up to; steps that end later may still change. Zero: the whole question
+	Newest  time.Time // newest event seen, where the source knows it: its lag
+	Partial string    // why the answer is not the whole truth; empty when it is
+	Nearest string    // the nearest name that exists, where nothing of this service was ever seen
+	Query   string    // what was asked, in the source's language
+	Link    string    // to look at it in the source's own pages
+	Err     error     // nothing was answered; a SourceError says what it means
+}
+
+// SourceError is a failed question. Reason is SourceDown (not reachable, overloaded, refused), BadData (an answer that cannot be
+// believed), SourceGone (what was asked for does not exist any more) or Partial. It is temporary unless Permanent.
+type SourceError struct {
+	Reason    Reason
+	Permanent bool          // the query itself is wrong: asking again will not help
+	After     time.Duration // the source asked to be left alone for so long
+	Err       error
+}
+
+// Error is the text of the error inside.
+func (e *SourceError) Error() string { return e.Err.Error() }
+
+// Unwrap gives the error inside.
+func (e *SourceError) Unwrap() error { return e.Err }
+
+// Is makes errors.Is(err, ErrTemporary) true for what another try may mend, and ErrInvalid for what it will not.
+func (e *SourceError) Is(target error) bool {
+	if e.Permanent {
+		return target == ErrInvalid
+	}
+	return target == ErrTemporary
+}
+
+// Evidence is what one rule saw of one arm.
+type Evidence struct {
+	Rule    string    `json:"rule"`
+	Arm     Arm       `json:"arm"`
+	From    time.Time `json:"from"`  // first step's start
+	Until   time.Time `json:"until"` // asked and answered up to
+	Samples []Sample  `json:"samples"`
+	Partial string    `json:"partial,omitempty"`
+	Nearest string    `json:"nearest,omitempty"`
+	Query   string    `json:"query,omitempty"`
+	Link    string    `json:"link,omitempty"`
+	Trouble Reason    `json:"trouble,omitempty"` // of the last try, empty when it was answered
+	Problem string    `json:"problem,omitempty"` // the trouble in words
+	Settled bool      `json:"settled,omitempty"` // asked for good; never asked again (baselines)
+}
+
+// Baseline says which stretch `before` is, and of which version.
+type Baseline struct {
+	From    time.Time `json:"from"`
+	Until   time.Time `json:"until"`
+	Version string    `json:"version"`
+	Of      string    `json:"of,omitempty"` // the verification it was inherited from
+}
+
+// Case is all that Judge looks at, for one rule: the times of the watch and the evidence by arm.
+type Case struct {
+	Deploy   Deploy
+	From     time.Time // the change: the deploy's time
+	Until    time.Time // end of the watch
+	Ended    bool      // no more evidence will come: say what can be said
+	Baseline *Baseline // nil: a first deploy has none
+	Arms     map[Arm]Evidence
+	Traffic  bool // the service's other evidence shows that requests still come
+}

@@ -1,0 +1,62 @@
+package verifier
+
+import "time"
+
+// IncidentKind is what an incident is about.
+type IncidentKind string
+
+// The kinds of incident.
+const (
+	IncidentVerdict     IncidentKind = "verdict"
+	IncidentEnvironment IncidentKind = "environment"
+	IncidentSource      IncidentKind = "source"
+	IncidentReport      IncidentKind = "report"
+)
+
+// Incident is what receivers are told about. Its id is the group key, so that the same page is updated and resolved.
+type Incident struct {
+	ID       string            `json:"id"`
+	Kind     IncidentKind      `json:"kind"`
+	Labels   map[string]string `json:"labels"` // what routes go by; those of the worst member
+	Title    string            `json:"title"`  // one line
+	Text     string            `json:"text"`   // what happened, in sentences
+	Severity Severity          `json:"severity"`
+	Person   bool              `json:"person"`             // a person is needed: pagers are triggered, else chat alone
+	Receiver string            `json:"receiver,omitempty"` // goes there and nowhere else (source, report); empty: the routes decide
+	URL      string            `json:"url"`
+	Links    []Link            `json:"links,omitempty"`
+	Members  []Member          `json:"members,omitempty"`
+	Opened   time.Time         `json:"opened"`
+	Updated  time.Time         `json:"updated"`
+	Resolved *time.Time        `json:"resolved"`
+	Revision int64             `json:"revision"` // raised by each change; what goes out as idempotency key ends in it
+}
+
+// Member is one failed verification of an incident, as it is told.
+type Member struct {
+	Verification string            `json:"verification"`
+	Place        Place             `json:"place"`
+	Version      string            `json:"version"`
+	Previous     string            `json:"previous,omitempty"`
+	At           time.Time         `json:"at"`
+	By           string            `json:"by,omitempty"`
+	Severity     Severity          `json:"severity"`
+	Outcome      string            `json:"outcome"`            // the verification's state
+	Text         string            `json:"text"`               // the worst finding's sentence
+	Rollback     string            `json:"rollback,omitempty"` // what is being done about it, in a sentence
+	Person       bool              `json:"person"`
+	Resolved     *time.Time        `json:"resolved,omitempty"`
+	Resolution   string            `json:"resolution,omitempty"`
+	Labels       map[string]string `json:"labels,omitempty"`
+}
+
+// Link is one thing to press or to open under a message.
+type Link struct {
+	Text string `json:"text"`
+	URL  string `json:"url"`
+}
+
+// VerdictIncidentID is the id of the incident that a failed deploy belongs to: one per group (or deploy), environment and team.
+func VerdictIncidentID(d Deploy) string {
+	return "verdict/" + d.GroupOrID() + "/" + d.Environment + "/" + d.Team
+}

@@ -1,0 +1,130 @@
+package verifier
+
+import "time"
+
+// State is how far a verification has come. Failed is entered with the first failing rule that counts, and never left.
+type State string
+
+// The states. A watch that failed goes on to its end all the same: Verification.Ended says when nothing more is asked.
+const (
+	Waiting        State = "waiting"
+	Observing      State = "observing"
+	Passed         State = "passed"
+	FailedState    State = "failed"
+	Undecided      State = "inconclusive"
+	Superseded     State = "superseded"
+	CancelledState State = "cancelled"
+)
+
+// States lists every State.
+var States = []State{Waiting, Observing, Passed, FailedState, Undecided, Superseded, CancelledState}
+
+// Watching reports whether the state is before any verdict.
+func (s State) Watching() bool { return s == Waiting || s == Observing }
+
+// Verification is the watch over one deploy.
+type Verification struct {
+	ID        string     `json:"id"`
+	Deploy    Deploy     `json:"deploy"`
+	State     State      `json:"state"`
+	Reason    string     `json:"reason,omitempty"` // of a cancelled, superseded or inconclusive one: deploy_failed, no_end, no_rules, ...
+	Rules     string     `json:"rules"`            // hash of its rule set
+	From      time.Time  `json:"from"`             // the deploy's time: what comes later is judged
+	Until     time.Time  `json:"until"`
+	Findings  []Finding  `json:"findings"`
+	FailedAt  *time.Time `json:"failed_at,omitempty"`  // when the verdict fell
+	DecidedAt *time.Time `json:"decided_at,omitempty"` // when it left waiting and observing
+	Ended     *time.Time `json:"ended"`                // null until nothing more is asked
+	Mark      *Mark      `json:"mark"`
+	Rollback  *Rollback  `json:"rollback"`
+	Incident  string     `json:"incident"`
+	Baseline  *Baseline  `json:"baseline,omitempty"`
+	Joined    []Joined   `json:"joined,omitempty"`  // deploys that joined this watch
+	Answers   string     `json:"answers,omitempty"` // the verification whose rollback this deploy is
+	Late      bool       `json:"late,omitempty"`    // recorded later than act_within after its own time: tells nobody
+
+	Revision int64     `json:"revision"`
+	DueAt    time.Time `json:"-"`
+	Attempt  int       `json:"-"`
+}
+
+// Joined is a deploy that joined a running watch: its own step and settle are left out.
+type Joined struct {
+	ID string    `json:"id"`
+	At time.Time `json:"at"`
+}
+
+// RollbackState is how far a rollback has come.
+type RollbackState string
+
+// The states of a rollback.
+const (
+	RollbackVetoed    RollbackState = "vetoed"
+	RollbackProposed  RollbackState = "proposed"
+	RollbackApproved  RollbackState = "approved"
+	RollbackSent      RollbackState = "sent"
+	RollbackConfirmed RollbackState = "confirmed"
+	RollbackRecovered RollbackState = "recovered"
+	RollbackDenied    RollbackState = "denied"
+	RollbackCancelled RollbackState = "cancelled"
+	RollbackExpired   RollbackState = "expired"
+	RollbackRefused   RollbackState = "refused"
+	RollbackFailed    RollbackState = "failed"
+)
+
+// Open reports whether the rollback still waits for something.
+func (s RollbackState) Open() bool {
+	return s == RollbackProposed || s == RollbackApproved || s == RollbackSent || s == RollbackConfirmed
+}
+
+// GuardReason names a guard that denied a rollback. The list is closed.
+type GuardReason string
+
+// The guards' reasons.
+const (
+	GuardOff            GuardReason = "off"
+	GuardHeld           GuardReason = "held"
+	GuardNewer          GuardReason = "newer"
+	GuardRollback       GuardReason = "rollback"
+	GuardNotRelease     GuardReason = "not_release"
+	GuardIrreversible   GuardReason = "irreversible"
+	GuardNoTarget       GuardReason = "no_target"
+	GuardCondemned      GuardReason = "condemned"
+	GuardLive           GuardReason = "live"
+	GuardLate           GuardReason = "late"
+	GuardTooFewSamples  GuardReason = "too_few_samples"
+	GuardTooMany        GuardReason = "too_many"
+	GuardRecentRollback GuardReason = "recent_rollback"
+	GuardEnvironment    GuardReason = "environment"
+)
+
+// GuardAnswer is what one guard said: denied or not, and why in words.
+type GuardAnswer struct {
+	Guard  GuardReason `json:"guard"`
+	Denies bool        `json:"denies"`
+	Text   string      `json:"text"`
+}
+
+// Rollback is the way back of one verification.
+type Rollback struct {
+	State       RollbackState `json:"state"`
+	Mode        RollbackMode  `json:"mode"`
+	To          string        `json:"to"`
+	From        string        `json:"from"`
+	Reasons     []GuardReason `json:"reasons"`
+	Reason      string        `json:"reason,omitempty"` // how it ended, in a word or a sentence: recovered, not_recovered, confirm_within, ...
+	Candidates  []string      `json:"candidates"`
+	Guards      []GuardAnswer `json:"guards,omitempty"`
+	By          *string       `json:"by"` // who approved, denied or cancelled; auto for the daemon
+	At          time.Time     `json:"at"` // of the present state
+	ProposedAt  *time.Time    `json:"proposed_at,omitempty"`
+	SentAt      *time.Time    `json:"sent_at,omitempty"`
+	ConfirmedAt *time.Time    `json:"confirmed_at,omitempty"`
+	RecoveredAt *time.Time    `json:"recovered_at,omitempty"`
+	SendAt      *time.Time    `json:"send_at,omitempty"` // end of the countdown
+	Number      int           `json:"number"`            // its action's key is rollback/<verification>/<number>
+	Person      bool          `json:"person,omitempty"`  // asked for by a person: skips some guards
+	Admin       bool          `json:"admin,omitempty"`   // may cross an irreversible deploy
+	Taken       bool          `json:"taken,omitempty"`   // the tool said yes
+	Answer      string        `json:"answer,omitempty"`  // deploy that confirmed it
+}

@@ -1,0 +1,57 @@
+package verifier
+
+import "time"
+
+// Page is which part of a list is wanted: at most Limit items (0: 50, at most 500) after the cursor of the page before.
+type Page struct {
+	Limit int
+	After string
+}
+
+// Size is the limit within its bounds.
+func (p Page) Size() int {
+	switch {
+	case p.Limit <= 0:
+		return 50
+	case p.Limit > 500:
+		return 500
+	}
+	return p.Limit
+}
+
+// DeployFilter selects deploys, newest first; empty fields select all. Void deploys are listed too.
+type DeployFilter struct {
+	Page
+	Service     string
+	Environment string
+	Target      string
+	Team        string
+	Kind        Kind
+	Month       string // 2016-09, in Zone
+	Zone        *time.Location
+}
+
+// VerificationFilter selects verifications, newest deploy first; empty fields select all.
+type VerificationFilter struct {
+	Page
+	Service     string
+	Environment string
+	State       State
+	Active      bool // only those that have not ended
+}
+
+// IncidentFilter selects incidents, newest first.
+type IncidentFilter struct {
+	Page
+	Kind IncidentKind
+	Open bool // only those not resolved
+}
+
+// Token is one key to the API. The secret itself is never kept, only its hash.
+type Token struct {
+	Name    string     `json:"name"`
+	Scopes  []string   `json:"scopes"`
+	Created time.Time  `json:"created"`
+	Used    *time.Time `json:"used"`
+	Expires *time.Time `json:"expires"`
+}

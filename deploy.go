@@ -98,6 +98,10 @@ type Deploy struct {
 	Void       bool      `json:"void,omitempty"`        // taken out of the record by a person
 	Corrected  bool      `json:"corrected,omitempty"`   // edited or voided by a person; the original is kept in the audit
 	Mark       *Mark     `json:"mark,omitempty"`        // a person's last word on it
+
+	// Told says when a field was said, by its JSON name (labels as labels.<key>), where that is not At; zero: the record filled
+	// it in. It lets facts be joined in any order; only record.Join and record.Fill read it.
+	Told map[string]time.Time `json:"told,omitempty"`
 }
 
 // Irreversible reports whether the deploy forbids rolling back over it.

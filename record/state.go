@@ -1,0 +1,104 @@
+package record
+
+import (
+	"slices"
+	"time"
+
+	"verifier"
+)
+
+// State is what the deploys of one place before some moment come to. The zero State is a place without any.
+// It is made of the live version of the last of them and of each version's first success; both follow from those that move the
+// live version alone.
+type State struct {
+	Live  string
+	First map[string]time.Time
+}
+
+// Next takes the place's next deploy in the order of [verifier.Deploy.Before] and returns it with its kind and previous version.
+// A deploy that moves nothing (failed, started, void, or no release) has a previous version too, and a release that did not
+// succeed the kind it would have had. PreviousVersion counts only where nothing was live before.
+func (s *State) Next(d verifier.Deploy, mode string) verifier.Deploy {
+	d.Previous = s.Live
+	if s.Live == "" {
+		d.Previous = d.PreviousVersion
+	}
+	before := *s
+	if s.Live == "" && d.Previous != "" {
+		before.First = map[string]time.Time{d.Previous: {}}
+	}
+	d.Kind = before.kind(d, mode)
+	if d.MovesLive() {
+		s.move(d)
+	}
+	return d
+}
+
+func (s *State) kind(d verifier.Deploy, mode string) verifier.Kind {
+	switch {
+	case d.Change != verifier.Release:
+		return ""
+	case d.Previous == d.Version:
+		return verifier.KindRedeploy
+	case d.Previous != "" && Older(d.Version, d.Previous, s.seen, mode):
+		return verifier.KindRollback
+	}
+	return verifier.KindRelease
+}
+
+func (s *State) seen(version string) (time.Time, bool) {
+	t, ok := s.First[version]
+	return t, ok
+}
+
+func (s *State) move(d verifier.Deploy) {
+	if s.First == nil {
+		s.First = map[string]time.Time{}
+	}
+	if s.Live == "" && d.PreviousVersion != "" {
+		s.First[d.PreviousVersion] = time.Time{} // older than all that the record knows
+	}
+	if _, ok := s.First[d.Version]; !ok {
+		s.First[d.Version] = d.At
+	}
+	s.Live = d.Version
+}
+
+// Classify takes the place's next deploys, in order, and returns those whose kind or previous version is not what it says.
+func Classify(s *State, next []verifier.Deploy, mode string) []verifier.Deploy {
+	var changed []verifier.Deploy
+	for _, d := range next {
+		if c := s.Next(d, mode); c.Kind != d.Kind || c.Previous != d.Previous {
+			changed = append(changed, c)
+		}
+	}
+	return changed
+}
+
+// Recount classifies all deploys of any places from nothing and returns them in the order of the record.
+func Recount(deploys []verifier.Deploy, mode string) []verifier.Deploy {
+	out := slices.Clone(deploys)
+	Sort(out)
+	states := map[string]*State{}
+	for i, d := range out {
+		key := d.Key()
+		if states[key] == nil {
+			states[key] = &State{}
+		}
+		out[i] = states[key].Next(d, mode)
+	}
+	return out
+}
+
+// Sort puts deploys in the order of the record: by time, ties by id.
+func Sort(deploys []verifier.Deploy) {
+	slices.SortFunc(deploys, func(a, b verifier.Deploy) int {
+		switch {
+		case a.Before(b):
+			return -1
+		case b.Before(a):
+			return 1
+		}
+		return 0
+	})
+}

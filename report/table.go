@@ -1,0 +1,71 @@
+package report
+
+import "strings"
+
+// table is one of the report's tables: a name, then figures.
+type table struct {
+	Title string
+	Head  []string
+	Rows  []tableRow
+}
+
+type tableRow struct {
+	Cells []string
+	Links [3]string // of the first cells: none for the name, then deploys and rollbacks
+	Bar   float64   // share of the highest rate in the table
+	Now   bool      // the report's own month
+}
+
+func (r Report) tables() []table {
+	var tables []table
+	if len(r.Rows) > 0 {
+		t := table{Title: "By " + r.By, Head: head(strings.ToUpper(r.By[:1]) + r.By[1:])}
+		for _, row := range r.Rows {
+			cells := r.tableRow(r.name(row.Name), r.Month, row.Name, row.Figures)
+			if row.Name == "" {
+				cells.Links = [3]string{} // no filter says "none"
+			}
+			t.Rows = append(t.Rows, cells)
+		}
+		tables = append(tables, t)
+	}
+	if len(r.Before) > 0 {
+		t := table{Title: "Months", Head: head("Month")}
+		for _, m := range r.Before {
+			t.Rows = append(t.Rows, r.tableRow(m.Month, m.Month, "", m.Figures))
+		}
+		now := r.tableRow(r.Month, r.Month, "", r.Figures)
+		now.Now = true
+		t.Rows = append(t.Rows, now)
+		tables = append(tables, t)
+	}
+	for _, t := range tables {
+		t.scale()
+	}
+	return tables
+}
+
+func head(first string) []string {
+	return []string{first, "Deploys", "Rollbacks", "Rate", "95 % sure", "Failed"}
+}
+
+func (r Report) tableRow(title, month, name string, f Figures) tableRow {
+	row := tableRow{Cells: []string{title, number(f.Deploys), number(f.Rollbacks), f.percent(), f.between(), number(f.FailedDeploys)}}
+	row.Links = [3]string{"", r.link(month, "", name), r.link(month, "rollback", name)}
+	if f.Deploys > 0 {
+		row.Bar = f.rate()
+	}
+	return row
+}
+
+func (t table) scale() {
+	highest := 0.0
+	for _, row := range t.Rows {
+		highest = max(highest, row.Bar)
+	}
+	for i := range t.Rows {
+		if highest > 0 {
+			t.Rows[i].Bar = round(t.Rows[i].Bar/highest, 3)
+		}
+	}
+}

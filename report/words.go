@@ -1,0 +1,195 @@
+package report
+
+import (
+	"fmt"
+	"net/url"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// line is one line of the summary: what it is about, and a sentence.
+type line struct{ Label, Text string }
+
+// title is the month for people: September 2016.
+func (r Report) title() string {
+	t, err := time.Parse(monthLayout, r.Month)
+	if err != nil {
+		return r.Month
+	}
+	return t.Format("January 2006")
+}
+
+func (r Report) headline() string {
+	if r.Deploys == 0 && r.FailedDeploys > 0 {
+		return fmt.Sprintf("No deploy to production succeeded; %s failed.", number(r.FailedDeploys))
+	}
+	if r.Deploys == 0 {
+		return "No deploys to production."
+	}
+	return fmt.Sprintf("%s to production, %s: %s (95 %% sure: %s)",
+		count(r.Deploys, "deploy"), count(r.Rollbacks, "rollback"), r.percent(), r.between())
+}
+
+// lines say what the tables do not.
+func (r Report) lines() []line {
+	var lines []line
+	if text := r.compared(); text != "" {
+		lines = append(lines, line{"Before", text})
+	}
+	if r.Rollbacks > 0 {
+		lines = append(lines, line{"Rollbacks", fmt.Sprintf("%s automatic, %s by hand", number(r.AutomaticRollbacks), number(r.ManualRollbacks))})
+	}
+	if text := r.apart(); text != "" {
+		lines = append(lines, line{"Deploys", text})
+	}
+	if text := r.medians(); text != "" {
+		lines = append(lines, line{"Median", text})
+	}
+	if c := r.Coverage; c.Deployed > 0 {
+		lines = append(lines, line{"Coverage", fmt.Sprintf("%s of %s watched (%s), %s inconclusive; %s caught, %s missed, %s falsely condemned",
+			number(c.Watched), number(c.Deployed), percent(float64(c.Watched)/float64(c.Deployed)), number(c.Inconclusive),
+			number(c.Caught), number(c.Missed), number(c.FalselyCondemned))})
+	}
+	return lines
+}
+
+// compared sets the month against those before. A rate before that the month's own interval holds may differ by chance alone.
+func (r Report) compared() string {
+	var before Figures
+	for _, t := range r.Before {
+		before.Deploys += t.Deploys
+		before.Rollbacks += t.Rollbacks
+	}
+	if before.Deploys == 0 {
+		return ""
+	}
+	months := "the month"
+	if len(r.Before) > 1 {
+		months = fmt.Sprintf("the %d months", len(r.Before))
+	}
+	text := fmt.Sprintf("%s in %s before: %s of %s rolled back", before.percent(), months, number(before.Rollbacks), number(before.Deploys))
+	if r.Deploys == 0 {
+		return text
+	}
+	if low, high := r.interval(); low <= before.rate() && before.rate() <= high {
+		return text + "; the difference may be chance"
+	}
+	return text + "; the difference is hardly chance"
+}
+
+func (r Report) apart() string {
+	var parts []string
+	if r.Redeploys > 0 {
+		parts = append(parts, count(r.Redeploys, "redeploy")+" among them")
+	}
+	if r.FailedDeploys > 0 && r.Deploys > 0 {
+		parts = append(parts, number(r.FailedDeploys)+" more failed and changed nothing")
+	}
+	if r.Corrected > 0 {
+		parts = append(parts, number(r.Corrected)+" corrected")
+	}
+	return strings.Join(parts, "; ")
+}
+
+func (r Report) medians() string {
+	var parts []string
+	if r.MedianToVerdict != nil {
+		parts = append(parts, duration(*r.MedianToVerdict)+" to a failed verdict")
+	}
+	if r.MedianToRecovery != nil {
+		parts = append(parts, duration(*r.MedianToRecovery)+" to recovery")
+	}
+	return strings.Join(parts, ", ")
+}
+
+func (f Figures) percent() string {
+	if f.Deploys == 0 {
+		return "–"
+	}
+	return percent(f.rate())
+}
+
+func (f Figures) between() string {
+	if f.Deploys == 0 {
+		return "–"
+	}
+	low, high := f.interval()
+	return percent(low) + " to " + percent(high)
+}
+
+// percent shows one decimal, or the first two digits of what is smaller than that.
+func percent(x float64) string {
+	x *= 100
+	if x >= 0.1 || x < 1e-9 {
+		return strconv.FormatFloat(x, 'f', 1, 64) + " %"
+	}
+	return strconv.FormatFloat(x, 'g', 2, 64) + " %"
+}
+
+func number(n int) string {
+	s := strconv.Itoa(n)
+	for i := len(s) - 3; i > 0; i -= 3 {
+		s = s[:i] + "," + s[i:]
+	}
+	return s
+}
+
+func count(n int, noun string) string {
+	if n != 1 {
+		noun += "s"
+	}
+	return number(n) + " " + noun
+}
+
+func duration(seconds float64) string {
+	d := time.Duration(seconds * float64(time.Second)).Round(time.Second)
+	two := func(big time.Duration, bigUnit string, small time.Duration, smallUnit string) string {
+		s := fmt.Sprintf("%d %s", d/big, bigUnit)
+		if rest := d % big / small; rest > 0 {
+			s += fmt.Sprintf(" %d %s", rest, smallUnit)
+		}
+		return s
+	}
+	switch {
+	case seconds < 1:
+		return fmt.Sprintf("%.0f ms", seconds*1000)
+	case d < time.Minute:
+		return fmt.Sprintf("%d s", d/time.Second)
+	case d < time.Hour:
+		return two(time.Minute, "min", time.Second, "s")
+	case d < 24*time.Hour:
+		return two(time.Hour, "h", time.Minute, "min")
+	}
+	return two(24*time.Hour, "d", time.Hour, "h")
+}
+
+// name is what a row is called; empty names say so.
+func (r Report) name(s string) string {
+	if s == "" {
+		return "(no " + r.By + ")"
+	}
+	return s
+}
+
+// link leads to the deploys behind a figure; empty without a URL, or where the filter cannot say it.
+func (r Report) link(month, kind, name string) string {
+	if r.URL == "" {
+		return ""
+	}
+	q := url.Values{"month": {month}}
+	if kind != "" {
+		q.Set("kind", kind)
+	}
+	if len(r.Environments) == 1 {
+		q.Set("environment", r.Environments[0])
+	}
+	if name != "" {
+		q.Set(r.By, name)
+	}
+	separator := "?"
+	if strings.Contains(r.URL, "?") {
+		separator = "&"
+	}
+	return r.URL + separator + q.Encode()
+}

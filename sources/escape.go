@@ -1,0 +1,130 @@
+package sources
+
+import (
+	"errors"
+	"fmt"
+	"regexp"
+	"strconv"
+	"strings"
+	"time"
+	"unicode"
+	"unicode/utf8"
+
+	"github.com/prometheus/common/model"
+
+	"verifier"
+)
+
+// escape is the value as it must be written at its place; quote is 0 outside of literals.
+func escape(lang Language, quote byte, regex bool, v string) (string, error) {
+	v = strings.ToValidUTF8(v, string(utf8.RuneError))
+	if regex {
+		v = regexp.QuoteMeta(v)
+	}
+	switch {
+	case lang == PromQL && quote == '`':
+		return rawString(v)
+	case lang == PromQL:
+		return escapePromQL(v, quote), nil
+	case lang == NRQL:
+		return escapeNRQL(v)
+	case quote != 0:
+		return strings.NewReplacer(`\`, `\\`, `"`, `\"`).Replace(v), nil
+	}
+	return term(v)
+}
+
+func rawString(v string) (string, error) {
+	if strings.ContainsAny(v, "`\ufffd") {
+		return "", fmt.Errorf("value %q cannot be written between backticks; use double quotes", v)
+	}
+	return v, nil
+}
+
+func escapePromQL(v string, quote byte) string {
+	var b strings.Builder
+	for _, r := range v {
+		switch {
+		case r == '\\' || r == rune(quote):
+			b.WriteByte('\\')
+			b.WriteRune(r)
+		case r == utf8.RuneError: // Prometheus takes the rune itself for bad UTF-8
+			b.WriteString(`\ufffd`)
+		case r < ' ' || r == 0x7f:
+			fmt.Fprintf(&b, `\x%02x`, r)
+		default:
+			b.WriteRune(r)
+		}
+	}
+	return b.String()
+}
+
+// escapeNRQL writes what goes between single quotes. NRQL documents no escapes but of the quote and the backslash.
+func escapeNRQL(v string) (string, error) {
+	if strings.ContainsFunc(v, unicode.IsControl) {
+		return "", fmt.Errorf("value %q has control characters, which NRQL cannot write", v)
+	}
+	return strings.NewReplacer(`\`, `\\`, `'`, `\'`).Replace(v), nil
+}
+
+// term writes one term of a Lucene query. An upper case letter at its start is escaped too, so that it neither is nor completes
+// AND, OR, NOT or TO.
+func term(v string) (string, error) {
+	if v == "" {
+		return `""`, nil
+	}
+	if v[0] == '<' || v[0] == '>' {
+		return "", fmt.Errorf("value %q would read as a comparison; put the template between quotes", v)
+	}
+	var b strings.Builder
+	for i, r := range v {
+		plain := unicode.IsLetter(r) || unicode.IsDigit(r) || r == '_' || r == '.'
+		if !plain || i == 0 && r >= 'A' && r <= 'Z' {
+			b.WriteByte('\\')
+		}
+		b.WriteRune(r)
+	}
+	return b.String(), nil
+}
+
+func stepText(lang Language, step time.Duration) string {
+	if lang == NRQL {
+		return strconv.FormatFloat(step.Seconds(), 'f', -1, 64)
+	}
+	return model.Duration(step).String()
+}
+
+func operator(lang Language, peers bool) string {
+	switch {
+	case lang == NRQL && peers:
+		return "NOT IN"
+	case lang == NRQL:
+		return "IN"
+	case peers:
+		return "!~"
+	}
+	return "=~"
+}
+
+// hostList is the changed hosts: an alternation in PromQL, a list of literals in NRQL. Where nobody named them, a release went to
+// all hosts; what all others do then cannot be asked.
+func hostList(lang Language, quote byte, s verifier.Subject) (string, error) {
+	if len(s.Hosts) == 0 && (s.Peers || lang == NRQL) {
+		return "", errors.New("the deploy names no hosts")
+	}
+	if len(s.Hosts) == 0 {
+		return ".*", nil
+	}
+	list := make([]string, len(s.Hosts))
+	for i, h := range s.Hosts {
+		v, err := escape(lang, quote, lang == PromQL, h)
+		if err != nil {
+			return "", err
+		}
+		list[i] = v
+	}
+	if lang == NRQL {
+		return "'" + strings.Join(list, "', '") + "'", nil
+	}
+	return "(?:" + strings.Join(list, "|") + ")", nil
+}

@@ -3,7 +3,7 @@ package stats
 import "math"
 
 // multiples are how many times the null's odds the alternatives have; each gets the same stake.
-var multiples = [...]float64{1.1, 1.25, 1.5, 2, 3, 6, 15, 50}
+var multiples = [...]float64{1.2, 1.5, 2, 3.5, 8, 30}
 
 var logMultiples = func() (logs [len(multiples)]float64) {
 	for i, m := range multiples {
@@ -48,7 +48,7 @@ func (b *Bet) Take(x, n, p, weight float64) {
 		if b.below {
 			m, gain = 1/m, -gain
 		}
-		gain = weight * (x*gain - n*math.Log1p((m-1)*p))
+		gain = weight * (x*gain - n*math.Log(1+(m-1)*p))
 		b.wealth[i] = min((b.wealth[i]+stake)*math.Exp(gain), 1e300)
 	}
 	b.peak = max(b.peak, b.Evidence())

@@ -1,0 +1,239 @@
+package rules
+
+import (
+	"fmt"
+	"strings"
+	"time"
+	"unicode"
+	"unicode/utf8"
+
+	"verifier"
+)
+
+// subject is the rule's name as the beginning of a sentence.
+func (v view) subject() string {
+	words := strings.NewReplacer("-", " ", "_", " ").Replace(v.rule.Name)
+	first, size := utf8.DecodeRuneInString(words)
+	if size == 0 {
+		return "Value"
+	}
+	return string(unicode.ToUpper(first)) + words[size:]
+}
+
+func (v view) version() string {
+	if v.c.Deploy.Version == "" {
+		return "this deploy"
+	}
+	return v.c.Deploy.Version
+}
+
+func (v view) afterText() string { return "after " + v.version() }
+
+// unit is the unit of the finding's values.
+func (v view) unit() string {
+	if v.rule.Measure.Unit == "" && v.rule.Measure.Ratio != nil {
+		return "1"
+	}
+	return v.rule.Measure.Unit
+}
+
+// quantity is a value of the rule as people write it.
+func (v view) quantity(x float64) string {
+	if v.rule.Measure.Ratio != nil && (v.unit() == "1" || v.unit() == "%") {
+		return percent(x)
+	}
+	return quantity(x, v.unit())
+}
+
+// compared is a value that a comparison looks at: a count's is its share of the documents, or its mean of a step.
+func (v view) compared(x float64) string {
+	switch {
+	case v.rule.Measure.Count != "" && v.trials:
+		return percent(x)
+	case v.rule.Measure.Count != "":
+		return v.quantity(x) + " in " + length(v.rule.Every)
+	}
+	return v.quantity(x)
+}
+
+// among is what events are counted among.
+func (v view) among() string {
+	if v.rule.Measure.Count != "" {
+		return "documents"
+	}
+	return "events"
+}
+
+// detail is the numbers behind a share.
+func (v view) detail() string {
+	if !v.trials {
+		return ""
+	}
+	what := ""
+	if v.rule.Measure.Count != "" {
+		what = " documents"
+	}
+	return fmt.Sprintf(" (%s of %s%s)", number(v.count), number(v.exposure), what)
+}
+
+// compareText is value, baselines with where they came from, what is tolerated, and how sure it is.
+func (v view) compareText(said ruling, arms []against) string {
+	parts := make([]string, len(arms))
+	for i, a := range arms {
+		parts[i] = v.compared(a.base) + " " + v.origin(a.arm)
+	}
+	text := fmt.Sprintf("%s %s%s %s; %s, tolerated %s %s", v.subject(), v.compared(*said.value), v.detail(), v.afterText(),
+		strings.Join(parts, ", "), v.upOrDown(said), v.compared(*said.limit))
+	switch {
+	case said.outcome == verifier.Fail:
+		return text + "; sure at " + percent(1-v.alpha())
+	case said.outcome == verifier.Inconclusive:
+		return text + "; too little data to tell"
+	case said.outcome == verifier.Pending:
+		return text + "; not sure yet"
+	}
+	return text
+}
+
+func (v view) upOrDown(said ruling) string {
+	if *said.limit < *said.baseline || v.rule.Compare.Worse == verifier.Lower {
+		return "down to"
+	}
+	return "up to"
+}
+
+// origin says where a baseline came from.
+func (v view) origin(arm verifier.Arm) string {
+	switch arm {
+	case verifier.ArmBefore:
+		return "before" + v.stretch()
+	case verifier.ArmPeers:
+		return "where it is not yet deployed"
+	case verifier.ArmLastWeek:
+		return "a week earlier"
+	case verifier.ArmLastDeploy:
+		return "after the deploy before"
+	}
+	return string(arm) // unreachable: the list of arms is closed
+}
+
+func (v view) stretch() string {
+	b := v.c.Baseline
+	if b == nil {
+		return ""
+	}
+	version := b.Version
+	if version != "" {
+		version += ", "
+	}
+	from := clock(b.From)
+	if day := b.From.UTC().Format("2 Jan"); day != v.c.From.UTC().Format("2 Jan") {
+		from = day + " " + from
+	}
+	return fmt.Sprintf(" (%s%s to %s UTC)", version, from, clock(b.Until))
+}
+
+func (v view) whyNoBaseline(cmp verifier.Compare) string {
+	if v.c.Baseline == nil {
+		return "it is the first deploy there"
+	}
+	names := make([]string, len(cmp.With))
+	for i, a := range cmp.With {
+		names[i] = string(a)
+	}
+	return "there is no data of " + strings.Join(names, " or ")
+}
+
+// over is the window a limit looks at, where it says one.
+func over(l verifier.Limit) string {
+	if l.Within == 0 {
+		return ""
+	}
+	return " in " + length(l.Within)
+}
+
+func (v view) limitName(l verifier.Limit, bound *float64) string {
+	if bound == nil {
+		return "no limit" // unreachable: a limit without a bound is refused at load
+	}
+	switch {
+	case l.Exit != nil, l.Equals != nil:
+		return "must be " + v.quantity(*bound)
+	case bound == l.Below:
+		return "at least " + v.quantity(*bound) + " wanted"
+	}
+	return "limit " + v.quantity(*bound)
+}
+
+func (v view) limitText(l verifier.Limit, w window, said ruling) string {
+	text := fmt.Sprintf("%s %s%s %s, at %s UTC; %s", v.subject(), v.quantity(w.value), over(l), v.afterText(), clock(w.to), v.limitName(l, said.limit))
+	if l.For > 0 {
+		text += ", held for " + length(l.For)
+	}
+	if said.before {
+		text += "; it was crossed before the deploy too" + v.stretch()
+	}
+	return text
+}
+
+func (v view) limitKept(l verifier.Limit, worst window, said ruling) string {
+	most := "at most "
+	if said.limit != nil && said.limit == l.Below {
+		most = "at least "
+	}
+	if l.Exit != nil || l.Equals != nil {
+		most = ""
+	}
+	return fmt.Sprintf("%s %s%s%s%s %s; %s", v.subject(), most, v.quantity(worst.value), over(l), v.detail(), v.afterText(), v.limitName(l, said.limit))
+}
+
+func (v view) limitSoFar(l verifier.Limit, worst *window) string {
+	if worst == nil {
+		return v.subject() + ": nothing to judge yet"
+	}
+	return fmt.Sprintf("%s %s%s so far; %s", v.subject(), v.quantity(worst.value), over(l), v.limitName(l, bound(l, crossing{})))
+}
+
+func (v view) silentText() string {
+	proof := "which had data before" + v.stretch()
+	switch {
+	case v.rule.OnNoData == verifier.NoDataFail:
+	case v.c.Traffic:
+		proof += "; requests go on"
+	default:
+		proof += "; where it is not yet deployed there is data"
+	}
+	if n := len(v.after); n > 0 {
+		return v.subject() + ": nothing since " + clock(v.after[n-1].T) + " UTC " + v.afterText() + ", " + proof
+	}
+	return v.subject() + ": nothing at all " + v.afterText() + ", " + proof
+}
+
+func (v view) neverText(nearest string) string {
+	text := v.subject() + ": nothing of " + v.c.Deploy.Service + " in " + v.c.Deploy.Environment + " was ever seen by " + v.rule.Measure.Source
+	if nearest != "" {
+		text += "; the nearest name there is " + nearest
+	}
+	return text
+}
+
+// troubleText is what is wrong with the data.
+func (v view) troubleText() string {
+	what := map[verifier.Reason]string{
+		verifier.SourceDown:  v.rule.Measure.Source + " does not answer",
+		verifier.PartialData: v.rule.Measure.Source + " answers only in part",
+		verifier.BadData:     v.rule.Measure.Source + " gave what cannot be",
+		verifier.Lagging:     v.rule.Measure.Source + " lags behind",
+		verifier.SourceGone:  "what was asked for is gone",
+	}[v.trouble]
+	if what == "" {
+		what = string(v.trouble)
+	}
+	text := v.subject() + ": " + what
+	if v.problem != "" {
+		text += ": " + strings.TrimRight(v.problem, ". ")
+	}
+	return text
+}
+
+func clock(t time.Time) string { return t.UTC().Format("15:04") }

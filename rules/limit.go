@@ -60,7 +60,7 @@ func (v view) cross(l verifier.Limit, samples []verifier.Sample, until time.Time
 		return found
 	}
 	start := samples[0].T.Add(-v.rule.Every)
-	within := max(l.Within, v.rule.Every)
+	within := max(l.Within, v.rule.Every, 1)
 	whole := min(within, max(until.Sub(start), 0).Truncate(max(v.rule.Every, 1)))
 	var sums sums
 	first, seen := 0, 0.0

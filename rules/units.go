@@ -35,7 +35,8 @@ func digits(x float64) string {
 	case a == 0:
 		return "0"
 	case a >= 99 && a < 100:
-		return strconv.FormatFloat(x, 'f', -1, 64)[:min(5, len(strconv.FormatFloat(x, 'f', -1, 64)))]
+		cut := math.Trunc(x*100+math.Copysign(1e-6, x)) / 100 // nearly all is not all
+		return trim(strconv.FormatFloat(cut, 'f', 2, 64))
 	case a >= 10:
 		return trim(strconv.FormatFloat(x, 'f', 1, 64))
 	case a < 0.0001:

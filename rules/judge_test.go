@@ -1,0 +1,561 @@
+package rules_test
+
+import (
+	"math"
+	"math/rand/v2"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"pgregory.net/rapid"
+
+	"verifier"
+	"verifier/rules"
+)
+
+const step = 15 * time.Second
+
+var (
+	deployed = time.Date(2026, 11, 24, 13, 45, 0, 0, time.UTC)
+	settled  = deployed.Add(time.Minute)
+	until    = deployed.Add(16 * time.Minute) // 60 judged steps
+)
+
+func ptr[T any](x T) *T { return &x }
+
+// events are samples of n steps from a time on: what of each is counted, and among how much.
+func events(from time.Time, n int, of func(i int) (count, exposure float64)) []verifier.Sample {
+	var out []verifier.Sample
+	for i := range n {
+		c, e := of(i)
+		s := verifier.Sample{T: from.Add(time.Duration(i+1) * step), Value: c, Count: c, Exposure: e}
+		out = append(out, s)
+	}
+	return out
+}
+
+func same(count, exposure float64) func(int) (float64, float64) {
+	return func(int) (float64, float64) { return count, exposure }
+}
+
+func values(from time.Time, n int, of func(i int) float64) []verifier.Sample {
+	var out []verifier.Sample
+	for i := range n {
+		out = append(out, verifier.Sample{T: from.Add(time.Duration(i+1) * step), Value: of(i)})
+	}
+	return out
+}
+
+func always(x float64) func(int) float64 { return func(int) float64 { return x } }
+
+func ratioRule() verifier.Rule {
+	return verifier.Rule{
+		Name: "error-ratio", Measure: verifier.Measure{Source: "logs", Ratio: &verifier.Ratio{Of: "a", To: "b"}},
+		Compare: &verifier.Compare{With: []verifier.Arm{verifier.ArmBefore, verifier.ArmPeers}, Over: 30 * time.Minute, Worse: verifier.Higher, Tolerate: 0.5},
+		OnFail:  verifier.FailRollback, Severity: verifier.SeverityPage, OnNoData: verifier.NoDataInconclusive,
+		Settle: time.Minute, Watch: 15 * time.Minute, Every: step, Confidence: 0.997,
+	}
+}
+
+func countRule(l verifier.Limit) verifier.Rule {
+	r := ratioRule()
+	r.Name, r.Measure, r.Compare, r.Limit = "errors", verifier.Measure{Source: "logs", Count: "level:ERROR"}, nil, &l
+	return r
+}
+
+func valueRule() verifier.Rule {
+	r := ratioRule()
+	r.Name, r.Measure = "response-time", verifier.Measure{Source: "apm", PromQL: "x", Unit: "s"}
+	r.Compare.Tolerate, r.Compare.AtLeast = 0.2, 0.05
+	return r
+}
+
+// shop is a case at the end of its watch: what was seen before (30 minutes) and after.
+func shop(before, after []verifier.Sample) verifier.Case {
+	c := verifier.Case{
+		Deploy: verifier.Deploy{Place: verifier.Place{Service: "checkout", Environment: "production"}, Version: "1.4.2"},
+		From:   deployed, Until: until, Ended: true,
+		Baseline: &verifier.Baseline{From: deployed.Add(-35 * time.Minute), Until: deployed.Add(-5 * time.Minute), Version: "1.4.0"},
+		Arms: map[verifier.Arm]verifier.Evidence{
+			verifier.ArmDeployed: {From: deployed, Until: until, Samples: after, Query: "q", Link: "l"},
+			verifier.ArmBefore:   {From: deployed.Add(-35 * time.Minute), Until: deployed.Add(-5 * time.Minute), Samples: before, Settled: true},
+		},
+	}
+	return c
+}
+
+func past(n int, of func(int) (float64, float64)) []verifier.Sample {
+	return events(deployed.Add(-35*time.Minute), n, of)
+}
+
+func change(c verifier.Case, arm verifier.Arm, f func(*verifier.Evidence)) verifier.Case {
+	e := c.Arms[arm]
+	f(&e)
+	c.Arms[arm] = e
+	return c
+}
+
+func running(c verifier.Case, at time.Time) verifier.Case {
+	c.Ended = false
+	for arm, e := range c.Arms {
+		if arm != verifier.ArmBefore {
+			for len(e.Samples) > 0 && e.Samples[len(e.Samples)-1].T.After(at) {
+				e.Samples = e.Samples[:len(e.Samples)-1]
+			}
+			e.Until = at
+			c.Arms[arm] = e
+		}
+	}
+	return c
+}
+
+func without(c verifier.Case, arm verifier.Arm) verifier.Case {
+	delete(c.Arms, arm)
+	if arm == verifier.ArmBefore {
+		c.Baseline = nil
+	}
+	return c
+}
+
+// TestSentences is the golden table of what people read, for every outcome and reason.
+func TestSentences(t *testing.T) {
+	quiet := same(0.3, 50)
+	steady := past(120, quiet)
+	ratio, burst, slow := ratioRule(), countRule(verifier.Limit{Above: ptr(10.0), Within: 5 * time.Minute}), valueRule()
+	silentRule, passRule := valueRule(), valueRule()
+	silentRule.OnNoData, passRule.OnNoData = verifier.NoDataFail, verifier.NoDataPass
+	needy := ratioRule()
+	needy.MinExposure = 10_000
+	both := ratioRule()
+	both.Limit = &verifier.Limit{Above: ptr(0.02)}
+	held := valueRule()
+	held.Compare, held.Limit = nil, &verifier.Limit{Above: ptr(0.5), For: time.Minute}
+	low := countRule(verifier.Limit{Below: ptr(5.0), Within: time.Minute})
+	low.Measure = verifier.Measure{Source: "metrics", Count: "x"}
+	down := ratioRule()
+	down.Name, down.Compare.Worse, down.Compare.Tolerate = "success-ratio", verifier.Lower, 0.02
+	exit := valueRule()
+	exit.Name, exit.Compare, exit.Limit, exit.Measure = "smoke-tests", nil, &verifier.Limit{Exit: ptr(0)}, verifier.Measure{Source: "checks", Command: []string{"x"}}
+	latency := func(i int) float64 { return 0.2 + 0.01*float64(i%3) }
+
+	for _, c := range []struct {
+		name    string
+		rule    verifier.Rule
+		c       verifier.Case
+		outcome verifier.Outcome
+		reason  verifier.Reason
+		text    string
+	}{
+		{"worse ratio", ratio, shop(steady, events(settled, 60, same(2, 50))), verifier.Fail, verifier.IsWorse,
+			"Error ratio 4 % (120 of 3,000) after 1.4.2; 0.6 % before (1.4.0, 13:10 to 13:40 UTC), tolerated up to 0.9 %; sure at 99.7 %."},
+		{"the same ratio", ratio, shop(steady, events(settled, 60, quiet)), verifier.Pass, "",
+			"Error ratio 0.6 % (18 of 3,000) after 1.4.2; 0.6 % before (1.4.0, 13:10 to 13:40 UTC), tolerated up to 0.9 %."},
+		{"not sure yet", ratio, running(shop(steady, events(settled, 60, quiet)), settled.Add(time.Minute)), verifier.Pending, "",
+			"Error ratio 0.6 % (1.2 of 200) after 1.4.2; 0.6 % before (1.4.0, 13:10 to 13:40 UTC), tolerated up to 0.9 %; not sure yet."},
+		{"little traffic", ratio, shop(past(120, same(0.01, 1)), events(settled, 60, same(0.02, 1))), verifier.Inconclusive, verifier.TooLittleData,
+			"Error ratio 2 % (1.2 of 60) after 1.4.2; 1 % before (1.4.0, 13:10 to 13:40 UTC), tolerated up to 1.5 %; too little data to tell."},
+		{"min_exposure", needy, shop(steady, events(settled, 60, quiet)), verifier.Inconclusive, verifier.TooLittleData,
+			"Error ratio: too little data after 1.4.2: 3,000 events, 10,000 are needed."},
+		{"peers suffer too", ratio, peers(shop(steady, events(settled, 60, same(2, 50))), events(settled, 60, same(2, 50))), verifier.Pass, "",
+			"Error ratio 4 % (120 of 3,000) after 1.4.2; 0.6 % before (1.4.0, 13:10 to 13:40 UTC), 4 % where it is not yet deployed, tolerated up to 0.9 %."},
+		{"peers are well", ratio, peers(shop(steady, events(settled, 60, same(2, 50))), events(settled, 60, same(1, 200))), verifier.Fail, verifier.IsWorse,
+			"Error ratio 4 % (120 of 3,000) after 1.4.2; 0.6 % before (1.4.0, 13:10 to 13:40 UTC), 0.5 % where it is not yet deployed, tolerated up to 0.9 %; sure at 99.7 %."},
+		{"success falls", down, shop(past(120, same(49.9, 50)), events(settled, 60, same(45, 50))), verifier.Fail, verifier.IsWorse,
+			"Success ratio 90 % (2,700 of 3,000) after 1.4.2; 99.8 % before (1.4.0, 13:10 to 13:40 UTC), tolerated down to 97.8 %; sure at 99.7 %."},
+		{"first deploy", ratio, without(shop(nil, events(settled, 60, quiet)), verifier.ArmBefore), verifier.Inconclusive, verifier.NoBaseline,
+			"Error ratio: nothing to compare 1.4.2 with: it is the first deploy there."},
+		{"empty baseline", ratio, shop(nil, events(settled, 60, quiet)), verifier.Inconclusive, verifier.NoBaseline,
+			"Error ratio: nothing to compare 1.4.2 with: there is no data of before or peers."},
+		{"baseline to come", ratio, running(change(shop(nil, events(settled, 60, quiet)), verifier.ArmBefore, func(e *verifier.Evidence) { e.Settled = false }), settled.Add(time.Minute)),
+			verifier.Pending, "", "Error ratio: waiting for what to compare with."},
+		{"baseline unreadable", ratio, change(shop(nil, events(settled, 60, quiet)), verifier.ArmBefore, func(e *verifier.Evidence) { e.Trouble, e.Problem = verifier.SourceDown, "timeout" }),
+			verifier.Inconclusive, verifier.SourceDown, "Error ratio: what to compare with could not be read: timeout."},
+
+		{"limit crossed", burst, shop(past(120, same(0, 100)), events(settled, 60, same(2, 100))), verifier.Fail, verifier.LimitCrossed,
+			"Errors 12 in 5 min after 1.4.2, at 13:47 UTC; limit 10."},
+		{"limit crossed before", burst, shop(past(120, same(1, 100)), events(settled, 60, same(2, 100))), verifier.Fail, verifier.LimitCrossed,
+			"Errors 12 in 5 min after 1.4.2, at 13:47 UTC; limit 10; it was crossed before the deploy too (1.4.0, 13:10 to 13:40 UTC)."},
+		{"limit kept", burst, shop(past(120, same(0, 100)), events(settled, 60, func(i int) (float64, float64) { return float64(i % 3 / 2), 100 })), verifier.Pass, "",
+			"Errors at most 7 in 5 min (20 of 6,000 documents) after 1.4.2; limit 10."},
+		{"limit so far", burst, running(shop(past(120, same(0, 100)), events(settled, 60, same(1, 100))), settled.Add(time.Minute)), verifier.Pending, "",
+			"Errors 4 in 5 min so far; limit 10."},
+		{"few documents", burst, shop(past(120, same(0, 1)), events(settled, 40, same(0, 1))), verifier.Inconclusive, verifier.TooLittleData,
+			"Errors: too little data after 1.4.2: 40 documents, 50 are needed."},
+		{"held", held, shop(nil, values(settled, 60, func(i int) float64 { return []float64{0.4, 0.9}[min(1, i/10)] })), verifier.Fail, verifier.LimitCrossed,
+			"Response time 900 ms after 1.4.2, at 13:49 UTC; limit 500 ms, held for 1 min."},
+		{"too few", low, shop(nil, events(settled, 60, same(1, 0))), verifier.Fail, verifier.LimitCrossed,
+			"Errors 4 in 1 min after 1.4.2, at 13:47 UTC; at least 5 wanted."},
+		{"exit", exit, shop(nil, values(settled, 1, always(3))), verifier.Fail, verifier.LimitCrossed,
+			"Smoke tests 3 after 1.4.2, at 13:46 UTC; must be 0."},
+		{"both", both, shop(steady, events(settled, 60, same(2, 50))), verifier.Fail, verifier.IsWorse,
+			"Error ratio 4 % after 1.4.2, at 13:46 UTC; limit 2 %. Error ratio 4 % (120 of 3,000) after 1.4.2; 0.6 % before (1.4.0, 13:10 to 13:40 UTC), tolerated up to 0.9 %; sure at 99.7 %."},
+		{"worse, but inside the limit", both, shop(steady, events(settled, 60, same(0.9, 50))), verifier.Pass, "",
+			"Error ratio at most 1.8 % (54 of 3,000) after 1.4.2; limit 2 %."},
+
+		{"slower", slow, shop(values(deployed.Add(-35*time.Minute), 120, latency), values(settled, 60, always(0.34))), verifier.Fail, verifier.IsWorse,
+			"Response time 340 ms after 1.4.2; 210 ms before (1.4.0, 13:10 to 13:40 UTC), tolerated up to 260 ms; sure at 99.7 %."},
+		{"as fast", slow, shop(values(deployed.Add(-35*time.Minute), 120, latency), values(settled, 60, latency)), verifier.Pass, "",
+			"Response time 210 ms after 1.4.2; 210 ms before (1.4.0, 13:10 to 13:40 UTC), tolerated up to 260 ms."},
+
+		{"no data", slow, shop(values(deployed.Add(-35*time.Minute), 120, latency), nil), verifier.Inconclusive, verifier.NoData,
+			"Response time: no data after 1.4.2."},
+		{"no data fails", silentRule, shop(values(deployed.Add(-35*time.Minute), 120, latency), nil), verifier.Fail, verifier.WentSilent,
+			"Response time: nothing at all after 1.4.2, which had data before (1.4.0, 13:10 to 13:40 UTC)."},
+		{"no data fails only if there was some", silentRule, shop(nil, nil), verifier.Inconclusive, verifier.NoData,
+			"Response time: no data after 1.4.2."},
+		{"no data passes", passRule, shop(nil, nil), verifier.Pass, "",
+			"Response time: no data after 1.4.2, which this rule takes as good."},
+		{"silent while requests go on", burst, traffic(shop(past(120, same(0, 100)), nil)), verifier.Fail, verifier.WentSilent,
+			"Errors: nothing at all after 1.4.2, which had data before (1.4.0, 13:10 to 13:40 UTC); requests go on."},
+		{"silent while peers speak", burst, peers(shop(past(120, same(0, 100)), events(settled, 20, same(0, 100))), events(settled, 60, same(0, 100))), verifier.Fail, verifier.WentSilent,
+			"Errors: nothing since 13:51 UTC after 1.4.2, which had data before (1.4.0, 13:10 to 13:40 UTC); where it is not yet deployed there is data."},
+		{"silent without proof", burst, shop(past(120, same(0, 100)), nil), verifier.Inconclusive, verifier.NoData,
+			"Errors: no data after 1.4.2."},
+		{"never seen", burst, change(shop(nil, nil), verifier.ArmDeployed, func(e *verifier.Evidence) { e.Nearest = "checkout-web" }), verifier.Inconclusive, verifier.NeverSeen,
+			"Errors: nothing of checkout in production was ever seen by logs; the nearest name there is checkout-web."},
+
+		{"source down at the end", burst, troubled(shop(nil, events(settled, 20, same(0, 100))), verifier.SourceDown, "dial tcp: refused"), verifier.Inconclusive, verifier.SourceDown,
+			"Errors: logs does not answer: dial tcp: refused."},
+		{"source down meanwhile", burst, running(troubled(shop(nil, events(settled, 20, same(0, 100))), verifier.SourceDown, "dial tcp: refused"), settled.Add(time.Minute)), verifier.Pending, "",
+			"Errors: logs does not answer: dial tcp: refused."},
+		{"enough was seen before it went down", burst, troubled(shop(nil, events(settled, 20, same(5, 100))), verifier.SourceDown, "dial tcp: refused"), verifier.Fail, verifier.LimitCrossed,
+			"Errors 15 in 5 min after 1.4.2, at 13:46 UTC; limit 10."},
+		{"partial", ratio, change(shop(steady, events(settled, 60, quiet)), verifier.ArmDeployed, func(e *verifier.Evidence) { e.Partial = "2 of 5 shards failed" }), verifier.Inconclusive, verifier.PartialData,
+			"Error ratio: logs answers only in part: 2 of 5 shards failed."},
+		{"partial undercounts", low, change(shop(nil, events(settled, 60, same(1, 0))), verifier.ArmDeployed, func(e *verifier.Evidence) { e.Partial = "one of two series" }), verifier.Inconclusive, verifier.PartialData,
+			"Errors: metrics answers only in part: one of two series."},
+		{"lagging", ratio, change(shop(steady, events(settled, 30, quiet)), verifier.ArmDeployed, func(e *verifier.Evidence) { e.Until = settled.Add(8 * time.Minute) }), verifier.Inconclusive, verifier.Lagging,
+			"Error ratio: logs lags behind: answered only up to 13:54."},
+		{"gone", ratio, troubled(shop(steady, nil), verifier.SourceGone, "no index logs-*"), verifier.Inconclusive, verifier.SourceGone,
+			"Error ratio: what was asked for is gone: no index logs-*."},
+		{"bad data", ratio, shop(steady, events(settled, 60, same(80, 50))), verifier.Inconclusive, verifier.BadData,
+			"Error ratio: logs gave what cannot be: 80 events among 50 at 13:46."},
+		{"no rule", verifier.Rule{Name: "empty", Every: step}, shop(nil, events(settled, 60, quiet)), verifier.Inconclusive, verifier.NoRules,
+			"Empty: the rule has neither a limit nor a comparison."},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			f := rules.Judge(c.rule, c.c, until.Add(time.Minute))
+			if !c.c.Ended {
+				f = rules.Judge(c.rule, c.c, settled.Add(time.Minute))
+			}
+			if f.Outcome != c.outcome || f.Reason != c.reason {
+				t.Errorf("got %s %s, want %s %s", f.Outcome, f.Reason, c.outcome, c.reason)
+			}
+			if d := cmp.Diff(c.text, f.Text); d != "" {
+				t.Error(d)
+			}
+			if (f.At == nil) != (c.outcome == verifier.Pending) {
+				t.Errorf("at is %v for %s", f.At, f.Outcome)
+			}
+		})
+	}
+}
+
+func peers(c verifier.Case, samples []verifier.Sample) verifier.Case {
+	c.Arms[verifier.ArmPeers] = verifier.Evidence{From: deployed, Until: until, Samples: samples}
+	return c
+}
+
+func traffic(c verifier.Case) verifier.Case {
+	c.Traffic = true
+	return c
+}
+
+func troubled(c verifier.Case, why verifier.Reason, problem string) verifier.Case {
+	return change(c, verifier.ArmDeployed, func(e *verifier.Evidence) { e.Trouble, e.Problem = why, problem })
+}
+
+func TestFindingIsComplete(t *testing.T) {
+	r := ratioRule()
+	r.Optional, r.MuteUntil = true, until.Add(time.Hour)
+	now := until.Add(time.Minute)
+	got := rules.Judge(r, shop(past(120, same(0.3, 50)), events(settled, 60, same(2, 50))), now)
+	want := verifier.Finding{
+		Rule: "error-ratio", Outcome: verifier.Fail, Reason: verifier.IsWorse, Value: ptr(0.04), Limit: ptr(0.009), Baseline: ptr(0.006),
+		Confidence: ptr(0.997), Unit: "1", Count: 120, Exposure: 3000, From: settled, To: until, Query: "q", Link: "l", Muted: true,
+		OnFail: verifier.FailRollback, Severity: verifier.SeverityPage, Optional: true, Samples: 60, At: &now,
+		Interval: got.Interval, Text: got.Text,
+	}
+	if d := cmp.Diff(want, got, approx); d != "" {
+		t.Error(d)
+	}
+	if len(got.Interval) != 2 || got.Interval[0] > 0.04 || got.Interval[1] < 0.04 {
+		t.Errorf("the interval %v does not hold 0.04", got.Interval)
+	}
+}
+
+var approx = cmp.Comparer(func(a, b float64) bool { return math.Abs(a-b) < 1e-9 })
+
+// Steps that span the deploy or lie within the settling are not judged, nor those after the watch.
+func TestWhatIsJudged(t *testing.T) {
+	r := countRule(verifier.Limit{Above: ptr(3.0)})
+	c := shop(past(120, same(0, 100)), events(deployed, 70, func(i int) (float64, float64) {
+		if i < 4 || i >= 64 {
+			return 50, 100
+		}
+		return 1, 100
+	}))
+	f := rules.Judge(r, c, until.Add(time.Minute))
+	if f.Outcome != verifier.Pass || f.Samples != 60 || !f.From.Equal(settled) || !f.To.Equal(until) {
+		t.Errorf("got %s over %d steps from %s to %s: %s", f.Outcome, f.Samples, f.From, f.To, f.Text)
+	}
+}
+
+func TestCrossedBefore(t *testing.T) {
+	r := countRule(verifier.Limit{Above: ptr(10.0), Within: 5 * time.Minute})
+	c := shop(past(120, same(1, 100)), events(settled, 60, same(2, 100)))
+	f := rules.Judge(r, c, until)
+	if !f.Before || f.RollsBack() {
+		t.Errorf("crossed before: %t, rolls back: %t", f.Before, f.RollsBack())
+	}
+	r.EvenIfBefore = true
+	if f := rules.Judge(r, c, until); f.Before || !f.RollsBack() {
+		t.Errorf("even_if_before: crossed before: %t, rolls back: %t", f.Before, f.RollsBack())
+	}
+}
+
+func TestPassesEarlyOnlyWhenSureAndHalfway(t *testing.T) {
+	r := ratioRule()
+	full := func() verifier.Case { return shop(past(120, same(5, 500)), events(settled, 60, same(5, 500))) }
+	for minutes, want := range map[int]verifier.Outcome{4: verifier.Pending, 9: verifier.Pass} {
+		at := settled.Add(time.Duration(minutes) * time.Minute)
+		if f := rules.Judge(r, running(full(), at), at); f.Outcome != want {
+			t.Errorf("after %d minutes: %s, want %s: %s", minutes, f.Outcome, want, f.Text)
+		}
+	}
+}
+
+func TestVerdict(t *testing.T) {
+	f := func(o verifier.Outcome, r verifier.Reason, change func(*verifier.Finding)) verifier.Finding {
+		f := verifier.Finding{Outcome: o, Reason: r, OnFail: verifier.FailAlert}
+		if change != nil {
+			change(&f)
+		}
+		return f
+	}
+	pass, wait := f(verifier.Pass, "", nil), f(verifier.Pending, "", nil)
+	fail, unknown := f(verifier.Fail, verifier.IsWorse, nil), f(verifier.Inconclusive, verifier.NoData, nil)
+	muted := f(verifier.Fail, verifier.IsWorse, func(f *verifier.Finding) { f.Muted = true })
+	note := f(verifier.Fail, verifier.IsWorse, func(f *verifier.Finding) { f.OnFail = verifier.FailNote })
+	optional := f(verifier.Inconclusive, verifier.NoData, func(f *verifier.Finding) { f.Optional = true })
+	for _, c := range []struct {
+		name     string
+		findings []verifier.Finding
+		outcome  verifier.Outcome
+		reason   verifier.Reason
+	}{
+		{"none", nil, verifier.Inconclusive, verifier.NoRules},
+		{"all pass", []verifier.Finding{pass, pass}, verifier.Pass, ""},
+		{"one fails", []verifier.Finding{wait, unknown, fail}, verifier.Fail, verifier.IsWorse},
+		{"one waits", []verifier.Finding{unknown, wait, unknown}, verifier.Pending, ""},
+		{"one could not tell", []verifier.Finding{pass, unknown}, verifier.Inconclusive, verifier.NoData},
+		{"an optional one could not tell", []verifier.Finding{pass, optional}, verifier.Pass, ""},
+		{"a muted one and a note fail", []verifier.Finding{pass, muted, note}, verifier.Pass, ""},
+	} {
+		if o, r := rules.Verdict(c.findings); o != c.outcome || r != c.reason {
+			t.Errorf("%s: %s %s, want %s %s", c.name, o, r, c.outcome, c.reason)
+		}
+	}
+}
+
+func TestRecovered(t *testing.T) {
+	since := settled.Add(5 * time.Minute)
+	late := func(n int, of func(int) (float64, float64)) verifier.Case {
+		return shop(past(120, same(0.3, 50)), append(events(settled, 20, same(5, 50)), events(since, n, of)...))
+	}
+	burst := countRule(verifier.Limit{Above: ptr(10.0), Within: 5 * time.Minute})
+	for _, c := range []struct {
+		name string
+		rule verifier.Rule
+		c    verifier.Case
+		ok   bool
+		text string
+	}{
+		{"ratio is back", ratioRule(), late(8, same(0.3, 50)), true, "Error ratio 0.6 % since 13:51, back inside"},
+		{"ratio is not", ratioRule(), late(8, same(2, 50)), false, "Error ratio 4 % since 13:51, still out of bounds"},
+		{"one step", ratioRule(), late(1, same(0, 50)), false, "Error ratio: 1 step with data since 13:51, too little to tell"},
+		{"no baseline", ratioRule(), without(late(8, same(0, 50)), verifier.ArmBefore), false, "Error ratio 0 % since 13:51, still out of bounds"},
+		{"count inside the scaled limit", burst, late(8, same(0.5, 50)), true, ""},
+		{"count beyond the scaled limit", burst, late(8, same(1, 50)), false, ""},
+		{"source is down", burst, troubled(late(8, same(0, 50)), verifier.SourceDown, "x"), false, "Errors: too little is known since 13:51"},
+		{"bad data", ratioRule(), late(8, same(60, 50)), false, "Error ratio: too little is known since 13:51"},
+	} {
+		ok, text := rules.Recovered(c.rule, c.c, since, since.Add(3*time.Minute))
+		if ok != c.ok || c.text != "" && text != c.text {
+			t.Errorf("%s: %t %q, want %t %q", c.name, ok, text, c.ok, c.text)
+		}
+	}
+}
+
+// Whatever the samples are, Judge answers, and impossible ones never pass.
+func TestJudgeNeverPanics(t *testing.T) {
+	odd := rapid.SampledFrom([]float64{0, 1, 3, 50, 1e-9, 1e300, -1, math.NaN(), math.Inf(1), math.Inf(-1)})
+	rapid.Check(t, func(t *rapid.T) {
+		draw := func(label string, from time.Time) []verifier.Sample {
+			var out []verifier.Sample
+			at := from
+			for range rapid.IntRange(0, 70).Draw(t, label) {
+				at = at.Add(time.Duration(rapid.SampledFrom([]int{1, 1, 1, 1, 2, 0, -1}).Draw(t, "gap")) * step)
+				out = append(out, verifier.Sample{T: at, Value: odd.Draw(t, "value"), Count: odd.Draw(t, "count"), Exposure: odd.Draw(t, "exposure")})
+			}
+			return out
+		}
+		c := peers(shop(draw("before", deployed.Add(-35*time.Minute)), draw("after", settled)), draw("peers", settled))
+		c.Ended = rapid.Bool().Draw(t, "ended")
+		r := rapid.SampledFrom([]verifier.Rule{ratioRule(), valueRule(), countRule(verifier.Limit{Above: ptr(3.0)})}).Draw(t, "rule")
+		if r.Compare != nil {
+			cmp := *r.Compare
+			cmp.Worse = rapid.SampledFrom([]verifier.Worse{verifier.Higher, verifier.Lower, verifier.Either}).Draw(t, "worse")
+			cmp.Tolerate, cmp.AtLeast = rapid.Float64Range(0, 2).Draw(t, "tolerate"), rapid.Float64Range(0, 2).Draw(t, "at least")
+			r.Compare = &cmp
+		}
+		r.Every = rapid.SampledFrom([]time.Duration{step, 0, time.Hour}).Draw(t, "every")
+		f := rules.Judge(r, c, until.Add(time.Minute))
+		for _, s := range c.Arms[verifier.ArmDeployed].Samples {
+			if f.Outcome == verifier.Pass && c.Ended && (math.IsNaN(s.Value) || math.IsInf(s.Count, 0) || s.Exposure < 0) {
+				t.Fatalf("passes on %+v: %s", s, f.Text)
+			}
+		}
+		for _, x := range []*float64{f.Value, f.Limit, f.Baseline} {
+			if x != nil && math.IsNaN(*x) {
+				t.Fatalf("%+v", f)
+			}
+		}
+		if f.Text == "" || strings.Contains(f.Text, "NaN") && r.Compare != nil {
+			t.Fatalf("says %q", f.Text)
+		}
+		rules.Recovered(r, c, settled, until)
+	})
+}
+
+func poisson(r *rand.Rand, mean float64) float64 {
+	k, left := 0.0, math.Exp(-mean)
+	for p := r.Float64(); p > left; p *= r.Float64() {
+		k++
+	}
+	return k
+}
+
+// The stated confidence is kept at the very edge of what is tolerated, over the whole watch, looked at after every step.
+func TestFalseAlarms(t *testing.T) {
+	const runs, alpha = 400, 0.05
+	random := rand.New(rand.NewPCG(3, 4))
+	noise := func(mean float64) func(int) (float64, float64) {
+		return func(int) (float64, float64) { return min(poisson(random, mean), 50), 50 }
+	}
+	ratio := ratioRule()
+	metric := ratioRule()
+	metric.Measure = verifier.Measure{Source: "metrics", Count: "x"}
+	slow := valueRule()
+	normal := func(int) float64 { return 0.2 + 0.04*random.NormFloat64() }
+	bursts := func(int) (float64, float64) {
+		if random.Float64() < 0.05 {
+			return 20, 50
+		}
+		return 0, 50
+	}
+	for _, c := range []struct {
+		name string
+		rule verifier.Rule
+		of   func() verifier.Case
+	}{
+		{"ratio", ratio, func() verifier.Case { return shop(past(120, noise(0.5)), events(settled, 60, noise(0.75))) }},
+		{"ratio against peers", ratio, func() verifier.Case {
+			return without(peers(shop(nil, events(settled, 60, noise(0.75))), events(settled, 60, noise(0.5))), verifier.ArmBefore)
+		}},
+		{"count", metric, func() verifier.Case {
+			zero := func(of func(int) (float64, float64)) func(int) (float64, float64) {
+				return func(i int) (float64, float64) { c, _ := of(i); return c, 0 }
+			}
+			return shop(past(120, zero(noise(2))), events(settled, 60, zero(noise(3))))
+		}},
+		{"bursts", ratio, func() verifier.Case { return shop(past(120, bursts), events(settled, 60, bursts)) }},
+		{"values", slow, func() verifier.Case {
+			return shop(values(deployed.Add(-35*time.Minute), 120, normal), values(settled, 60, normal))
+		}},
+	} {
+		c.rule.Confidence = 1 - alpha
+		alarms := 0
+		for range runs {
+			if rules.Judge(c.rule, c.of(), until.Add(time.Minute)).Outcome == verifier.Fail {
+				alarms++
+			}
+		}
+		if share := float64(alarms) / runs; share > alpha+0.022 { // two standard errors
+			t.Errorf("%s: false alarm in %.3f of runs, want at most %g", c.name, share, alpha)
+		}
+	}
+}
+
+// Clear regressions are found soon, and good deploys with ordinary traffic pass.
+func TestPower(t *testing.T) {
+	const runs = 200
+	random := rand.New(rand.NewPCG(5, 6))
+	share := func(r verifier.Rule, of func() verifier.Case, want verifier.Outcome) float64 {
+		hits := 0
+		for range runs {
+			if rules.Judge(r, of(), until.Add(time.Minute)).Outcome == want {
+				hits++
+			}
+		}
+		return float64(hits) / runs
+	}
+	noise := func(mean float64) func(int) (float64, float64) {
+		return func(int) (float64, float64) { return min(poisson(random, mean), 50), 50 }
+	}
+	normal := func(mean float64) func(int) float64 {
+		return func(int) float64 { return mean + 0.02*random.NormFloat64() }
+	}
+	late := func(i int) (float64, float64) {
+		if i < 48 {
+			return noise(0.25)(i)
+		}
+		return noise(2.5)(i)
+	}
+	old := deployed.Add(-35 * time.Minute)
+	for _, c := range []struct {
+		name string
+		rule verifier.Rule
+		of   func() verifier.Case
+		want verifier.Outcome
+		min  float64
+	}{
+		{"ten times the errors within 8 steps", ratioRule(), func() verifier.Case {
+			return shop(past(120, noise(0.25)), events(settled, 8, noise(2.5)))
+		}, verifier.Fail, 0.9},
+		{"ten times the peers' errors within 22 steps", ratioRule(), func() verifier.Case {
+			return without(peers(shop(nil, events(settled, 22, noise(2.5))), events(settled, 22, noise(0.25))), verifier.ArmBefore)
+		}, verifier.Fail, 0.9},
+		{"errors that begin in the last 3 minutes", ratioRule(), func() verifier.Case {
+			return shop(past(120, noise(0.25)), events(settled, 60, late))
+		}, verifier.Fail, 0.95},
+		{"the same", ratioRule(), func() verifier.Case { return shop(past(120, noise(0.25)), events(settled, 60, noise(0.25))) }, verifier.Pass, 0.95},
+		{"no errors at all", ratioRule(), func() verifier.Case { return shop(past(120, same(0, 50)), events(settled, 60, same(0, 50))) }, verifier.Pass, 1},
+		{"half slower within 6 steps", valueRule(), func() verifier.Case {
+			return shop(values(old, 120, normal(0.2)), values(settled, 6, normal(0.3)))
+		}, verifier.Fail, 0.9},
+		{"as fast", valueRule(), func() verifier.Case { return shop(values(old, 120, normal(0.2)), values(settled, 60, normal(0.2))) }, verifier.Pass, 0.97},
+	} {
+		if got := share(c.rule, c.of, c.want); got < c.min {
+			t.Errorf("%s: %s in %.3f of runs, want %g", c.name, c.want, got, c.min)
+		}
+	}
+}
+
+func BenchmarkJudge(b *testing.B) {
+	c := peers(shop(past(120, same(0.3, 50)), events(settled, 240, same(0.3, 50))), events(settled, 240, same(0.6, 100)))
+	c.Until = settled.Add(240 * step)
+	r := ratioRule()
+	r.Compare.AtLeast = 0.005
+	for _, bench := range []struct {
+		name string
+		rule verifier.Rule
+	}{{"ratio", r}, {"limit", countRule(verifier.Limit{Above: ptr(10000.0), Within: 5 * time.Minute})}, {"value", valueRule()}} {
+		b.Run(bench.name, func(b *testing.B) {
+			for b.Loop() {
+				rules.Judge(bench.rule, c, until)
+			}
+		})
+	}
+}

@@ -122,5 +122,12 @@ type Case struct {
 	Ended    bool      // no more evidence will come: say what can be said
 	Baseline *Baseline // nil: a first deploy has none
 	Arms     map[Arm]Evidence
-	Traffic  bool // the service's other evidence shows that requests still come
+	Traffic  bool   // the service's other evidence shows that requests still come
+	Skip     []Span // not judged: other changes of the place took hold there
 }
+
+// Span is a stretch of time.
+type Span struct{ From, To time.Time }
+
+// Overlaps reports whether the stretch shares any time with (from, to].
+func (s Span) Overlaps(from, to time.Time) bool { return s.From.Before(to) && from.Before(s.To) }

@@ -25,6 +25,7 @@ func Recovered(r verifier.Rule, c verifier.Case, since, now time.Time) (ok bool,
 			judged = append(judged, s)
 		}
 	}
+	judged = v.withoutSkipped(judged)
 	v.after = judged
 	value, known := v.plain(judged)
 	if len(judged) < stepsToRecover || !known {

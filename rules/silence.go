@@ -49,6 +49,11 @@ func (v view) wentSilent() bool {
 	if until.After(v.c.Until) {
 		until = v.c.Until
 	}
+	for _, skip := range v.c.Skip {
+		if skip.Overlaps(from, until) {
+			from = skip.To
+		}
+	}
 	gone := v.expected(before, until.Sub(from))
 	none := v.ended && len(v.after) == 0
 	if v.rule.OnNoData == verifier.NoDataFail {

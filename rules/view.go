@@ -2,6 +2,7 @@ package rules
 
 import (
 	"math"
+	"slices"
 	"time"
 
 	"verifier"
@@ -63,7 +64,16 @@ func (v view) judged(samples []verifier.Sample) []verifier.Sample {
 	for to > from && samples[to-1].T.After(v.c.Until) {
 		to--
 	}
-	return samples[from:to]
+	return v.withoutSkipped(samples[from:to])
+}
+
+func (v view) withoutSkipped(samples []verifier.Sample) []verifier.Sample {
+	if len(v.c.Skip) == 0 {
+		return samples
+	}
+	return slices.DeleteFunc(slices.Clone(samples), func(s verifier.Sample) bool {
+		return slices.ContainsFunc(v.c.Skip, func(skip verifier.Span) bool { return skip.Overlaps(s.T.Add(-v.rule.Every), s.T) })
+	})
 }
 
 // baseline is the evidence of an arm that can be compared with; why says what is wrong with one that cannot.

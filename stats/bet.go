@@ -19,12 +19,11 @@ type Bet struct {
 	wealth  [len(multiples)]float64
 	reserve float64
 	stake   float64 // of the reserve, put down at each step
-	peak    float64
 }
 
 // BetAbove bets on a probability above the null's, over so many steps.
 func BetAbove(steps int) Bet {
-	b := Bet{reserve: 0.5, stake: 0.5 / float64(max(steps, 1)), peak: 1}
+	b := Bet{reserve: 0.5, stake: 0.5 / float64(max(steps, 1))}
 	for i := range b.wealth {
 		b.wealth[i] = 0.5
 	}
@@ -51,11 +50,7 @@ func (b *Bet) Take(x, n, p, weight float64) {
 		gain = weight * (x*gain - n*math.Log(1+(m-1)*p))
 		b.wealth[i] = min((b.wealth[i]+stake)*math.Exp(gain), 1e300)
 	}
-	b.peak = max(b.peak, b.Evidence())
 }
 
 // Evidence is the evidence now: its mean is 1 at most while the null is true.
 func (b *Bet) Evidence() float64 { return b.reserve + Sum(b.wealth[:])/float64(len(b.wealth)) }
-
-// Peak is the highest Evidence so far, at least 1.
-func (b *Bet) Peak() float64 { return b.peak }

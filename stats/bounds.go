@@ -17,9 +17,6 @@ func UpperRate(k, n, alpha float64) float64 {
 	return mathext.InvRegIncBeta(k+1, n-k, 1-alpha)
 }
 
-// LowerRate is the exact lower bound of a probability; the truth is below it with probability alpha at most.
-func LowerRate(k, n, alpha float64) float64 { return 1 - UpperRate(n-k, n, alpha) }
-
 // UpperMean is the exact upper bound of a Poisson mean of which k events were seen.
 func UpperMean(k, alpha float64) float64 { return mathext.GammaIncRegCompInv(max(k, 0)+1, alpha) }
 

@@ -18,3 +18,9 @@ type RollbackCall struct {
 	URL          string    `json:"url"`
 	Deploy       Deploy    `json:"deploy"` // the one that failed
 }
+
+// RollbackOrder is the payload of a rollback action: the call, and the way of making it by its name in the configuration.
+type RollbackOrder struct {
+	By   string       `json:"by"`
+	Call RollbackCall `json:"call"`
+}

@@ -1,0 +1,392 @@
+package store
+
+import (
+	"context"
+	"database/sql"
+	"encoding/json"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/google/uuid"
+
+	"verifier"
+)
+
+// Decide reads the scene of a verification, asks for a decision and writes its effects, in one transaction. It returns the
+// verification as it stands then. Errors of decide are returned as they are, and nothing is written.
+func (s *Store) Decide(ctx context.Context, verification string, decide Decide) (*verifier.Verification, error) {
+	var out verifier.Verification
+	err := s.writer.do(ctx, func(t *tx) error {
+		v, err := verificationIn(t, verification)
+		if err != nil {
+			return err
+		}
+		if err := s.decideOn(t, v.Deploy, v.ID, time.Now(), decide); err != nil {
+			return err
+		}
+		out, err = verificationIn(t, verification)
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	return &out, nil
+}
+
+func (s *Store) decideOn(t *tx, d verifier.Deploy, verification string, now time.Time, decide Decide) error {
+	scene, err := sceneOf(t, d, verification, now)
+	if err != nil {
+		return fmt.Errorf("read the scene of %s: %w", d.ID, err)
+	}
+	effects, err := decide(scene)
+	if err != nil {
+		return err
+	}
+	return t.apply(effects)
+}
+
+// Save writes effects that were decided without a scene, each all or nothing, and answers for each: ErrConflict says that a
+// verification was changed by somebody else meanwhile.
+func (s *Store) Save(ctx context.Context, effects ...verifier.Effects) []error {
+	errs := make([]error, len(effects))
+	if len(effects) == 1 {
+		errs[0] = s.writer.do(ctx, func(t *tx) error { return t.apply(effects[0]) })
+		return errs
+	}
+	done := make(chan int, len(effects))
+	for i, e := range effects {
+		go func() {
+			errs[i] = s.writer.do(ctx, func(t *tx) error { return t.apply(e) })
+			done <- i
+		}()
+	}
+	for range effects {
+		<-done
+	}
+	return errs
+}
+
+func (t *tx) apply(e verifier.Effects) error {
+	if e.RuleSet != nil {
+		if err := t.putRules(*e.RuleSet); err != nil {
+			return err
+		}
+	}
+	for _, v := range e.Verifications {
+		if err := t.putVerification(v); err != nil {
+			return err
+		}
+	}
+	for _, ev := range e.Evidence {
+		if err := t.putEvidence(ev); err != nil {
+			return err
+		}
+	}
+	for _, in := range e.Incidents {
+		if err := t.putIncident(in); err != nil {
+			return err
+		}
+	}
+	for _, a := range e.Actions {
+		if err := t.putAction(a); err != nil {
+			return err
+		}
+	}
+	for _, h := range e.Holds {
+		if err := t.putHold(h); err != nil {
+			return err
+		}
+	}
+	for id, m := range e.Marks {
+		if err := t.mark(id, m); err != nil {
+			return err
+		}
+	}
+	for _, a := range e.Audit {
+		if err := t.putAudit(a); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (t *tx) putRules(r verifier.RuleSet) error {
+	body, err := json.Marshal(r.Rules)
+	if err != nil {
+		return err
+	}
+	return t.exec(`INSERT INTO rule_sets (hash, body) VALUES ($1, $2) ON CONFLICT (hash) DO NOTHING`, r.Hash, string(body))
+}
+
+// putVerification inserts a new one, or saves where the revision still holds.
+func (t *tx) putVerification(v verifier.Verification) error {
+	revision := v.Revision
+	v.Revision++
+	body, err := json.Marshal(v)
+	if err != nil {
+		return err
+	}
+	var sent *time.Time
+	rollback := ""
+	if v.Rollback != nil {
+		rollback, sent = string(v.Rollback.State), v.Rollback.SentAt
+	}
+	values := []any{
+		v.Deploy.Place.Key(), lower(v.Deploy.Environment), v.State, millis(v.Deploy.At), millisOrNull(&v.DueAt), millisOrNull(v.Ended),
+		millisOrNull(v.FailedAt), millisOrNull(sent), rollback, v.Incident, v.Revision, string(body), v.ID,
+	}
+	if revision == 0 {
+		err = t.exec(`INSERT INTO verifications (place, environment, state, at, due_at, ended, failed_at, sent_at, rollback, incident, revision, body, id)
+			VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)`, values...)
+		if err != nil {
+			return fmt.Errorf("open verification %s: %w", v.ID, err)
+		}
+		return t.watched(v)
+	}
+	n, err := t.affect(`UPDATE verifications SET place = $1, environment = $2, state = $3, at = $4, due_at = $5, ended = $6, failed_at = $7,
+		sent_at = $8, rollback = $9, incident = $10, revision = $11, body = $12 WHERE id = $13 AND revision = $14`, append(values, revision)...)
+	if err != nil {
+		return fmt.Errorf("save verification %s: %w", v.ID, err)
+	}
+	if n == 0 {
+		return &verifier.ConflictError{Field: "revision", Problem: "verification " + v.ID + " was changed meanwhile"}
+	}
+	return t.watched(v)
+}
+
+func (t *tx) putEvidence(e verifier.EvidenceOf) error {
+	blob, err := pack(e.Evidence)
+	if err != nil {
+		return err
+	}
+	return t.exec(`INSERT INTO evidence (verification, at, body) VALUES ($1, $2, $3)
+		ON CONFLICT (verification) DO UPDATE SET at = excluded.at, body = excluded.body`, e.Verification, millis(time.Now()), blob)
+}
+
+// putIncident replaces the incident and raises its revision, which stands in the row and in the body.
+func (t *tx) putIncident(in verifier.Incident) error {
+	known, _, err := one(t, scalar[int64], `SELECT revision FROM incidents WHERE id = $1`, in.ID)
+	if err != nil {
+		return err
+	}
+	in.Revision = known + 1
+	body, err := json.Marshal(in)
+	if err != nil {
+		return err
+	}
+	err = t.exec(`INSERT INTO incidents (id, kind, opened, resolved, revision, body) VALUES ($1, $2, $3, $4, $5, $6)
+		ON CONFLICT (id) DO UPDATE SET resolved = excluded.resolved, revision = excluded.revision, body = excluded.body`,
+		in.ID, in.Kind, millis(in.Opened), millisOrNull(in.Resolved), in.Revision, string(body))
+	if err != nil {
+		return fmt.Errorf("save incident %s: %w", in.ID, err)
+	}
+	for _, m := range in.Members {
+		if err := t.exec(`INSERT INTO incident_places (place, incident) VALUES ($1, $2) ON CONFLICT DO NOTHING`, m.Place.Key(), in.ID); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// putAction inserts the action, or arms it again where its key is known: what it remembers of earlier runs stays.
+func (t *tx) putAction(a verifier.Action) error {
+	return t.exec(`INSERT INTO actions (key, kind, subject, state, created, due_at, attempt, revision, payload, memory, problem)
+		VALUES ($1, $2, $3, 'waiting', $4, $5, 0, 1, $6, $7, '')
+		ON CONFLICT (key) DO UPDATE SET state = 'waiting', due_at = excluded.due_at, attempt = 0, revision = actions.revision + 1,
+		payload = excluded.payload, problem = ''`,
+		a.Key, a.Kind, a.Subject, millis(a.Created), millis(a.DueAt), string(a.Payload), string(a.Memory))
+}
+
+func (t *tx) putHold(h verifier.Hold) error {
+	body, err := json.Marshal(h)
+	if err != nil {
+		return err
+	}
+	return t.exec(`INSERT INTO holds (id, ended, body) VALUES ($1, $2, $3) ON CONFLICT (id) DO UPDATE SET ended = excluded.ended, body = excluded.body`,
+		h.ID, millisOrNull(h.Ended), string(body))
+}
+
+func (t *tx) putAudit(a verifier.Audit) error {
+	id, err := uuid.NewV7()
+	if err != nil {
+		return err
+	}
+	return t.exec(`INSERT INTO audit (id, at, sender, what, subject, reason, detail) VALUES ($1, $2, $3, $4, $5, $6, $7)`,
+		id.String(), millis(a.At), a.By, a.What, a.Subject, a.Reason, a.Detail)
+}
+
+// mark keeps a person's word at the deploy and, where it has one, at its verification.
+func (t *tx) mark(id string, m verifier.Mark) error {
+	d, ok, err := one(t, scanDeploy, `SELECT body FROM deploys WHERE id = $1`, id)
+	if err != nil || !ok {
+		return err
+	}
+	d.Mark = &m
+	return t.putDeploy(d, "")
+}
+
+const selectVerification = `SELECT body, revision, due_at FROM verifications`
+
+func scanVerification(rows *sql.Rows) (v verifier.Verification, err error) {
+	var body string
+	var revision int64
+	var due sql.NullInt64
+	if err := rows.Scan(&body, &revision, &due); err != nil {
+		return v, err
+	}
+	if err := json.Unmarshal([]byte(body), &v); err != nil {
+		return v, err
+	}
+	v.Revision = revision
+	if due.Valid {
+		v.DueAt = fromMillis(due.Int64)
+	}
+	return v, nil
+}
+
+func verificationIn(q querier, id string) (verifier.Verification, error) {
+	v, ok, err := one(q, scanVerification, selectVerification+` WHERE id = $1`, id)
+	if err == nil && !ok {
+		err = fmt.Errorf("verification %s: %w", id, verifier.ErrNotFound)
+	}
+	return v, err
+}
+
+// sceneOf reads what a decision about the deploy sees; verification is the one that it is about, or empty.
+func sceneOf(t *tx, d verifier.Deploy, verification string, now time.Time) (*verifier.Scene, error) {
+	s := &verifier.Scene{Place: d.Place, Deploy: d}
+	var err error
+	key := d.Place.Key()
+	if s.History, err = historyIn(t, key, now); err != nil {
+		return nil, err
+	}
+	s.Watches, err = collect(t, scanVerification, selectVerification+` WHERE place = $1 AND (ended IS NULL OR rollback IN ('proposed', 'approved',
+		'sent', 'confirmed') OR rollback <> '' AND at > $2 OR id = $3 OR id = $4) ORDER BY at DESC, id DESC`,
+		key, millis(now.Add(-7*24*time.Hour)), verification, d.ID)
+	if err != nil {
+		return nil, err
+	}
+	for i := range s.Watches {
+		if s.Watches[i].ID == d.ID && verification != "" {
+			s.Deploy = s.Watches[i].Deploy
+		}
+	}
+	if s.Holds, err = collect(t, scanHold, `SELECT body FROM holds WHERE ended IS NULL OR ended > $1`, millis(now)); err != nil {
+		return nil, err
+	}
+	sent, err := collect(t, scanVerification, selectVerification+` WHERE sent_at > $1`, millis(now.Add(-7*24*time.Hour)))
+	if err != nil {
+		return nil, err
+	}
+	for _, v := range sent {
+		s.Rollbacks = append(s.Rollbacks, verifier.Sent{Verification: v.ID, Place: v.Deploy.Place, Group: v.Deploy.GroupOrID(), At: *v.Rollback.SentAt})
+	}
+	failed, err := collect(t, scanVerification, selectVerification+` WHERE failed_at > $1 AND environment = $2`, millis(now.Add(-time.Hour)), lower(d.Environment))
+	if err != nil {
+		return nil, err
+	}
+	for _, v := range failed {
+		s.Failures = append(s.Failures, verifier.Failure{Verification: v.ID, Place: v.Deploy.Place, Group: v.Deploy.GroupOrID(), At: *v.FailedAt})
+	}
+	s.Incidents, err = incidentsOf(t, s)
+	return s, err
+}
+
+// incidentsOf are the open ones with a member in the place, those of its watches, and the one that the deploy would belong to.
+func incidentsOf(t *tx, s *verifier.Scene) ([]verifier.Incident, error) {
+	list, err := collect(t, scanIncident, `SELECT i.body FROM incident_places p JOIN incidents i ON i.id = p.incident
+		WHERE p.place = $1 AND i.resolved IS NULL`, s.Place.Key())
+	if err != nil {
+		return nil, err
+	}
+	ids := []string{verifier.VerdictIncidentID(s.Deploy)}
+	for _, v := range s.Watches {
+		if v.Incident != "" {
+			ids = append(ids, v.Incident)
+		}
+	}
+	slices.Sort(ids)
+	for _, id := range slices.Compact(ids) {
+		if slices.ContainsFunc(list, func(in verifier.Incident) bool { return in.ID == id }) {
+			continue
+		}
+		in, ok, err := one(t, scanIncident, `SELECT body FROM incidents WHERE id = $1`, id)
+		if err != nil {
+			return nil, err
+		}
+		if ok {
+			list = append(list, in)
+		}
+	}
+	return list, nil
+}
+
+func scanIncident(rows *sql.Rows) (in verifier.Incident, err error) {
+	var body string
+	if err := rows.Scan(&body); err != nil {
+		return in, err
+	}
+	return in, json.Unmarshal([]byte(body), &in)
+}
+
+func scanHold(rows *sql.Rows) (h verifier.Hold, err error) {
+	var body string
+	if err := rows.Scan(&body); err != nil {
+		return h, err
+	}
+	return h, json.Unmarshal([]byte(body), &h)
+}
+
+// What a scene sees of a place's past: everything of the last days, at least so many, at most so many.
+const (
+	historyDays  = 90
+	historyLeast = 50
+	historyMost  = 500
+)
+
+func historyIn(q querier, place string, now time.Time) ([]verifier.Past, error) {
+	oldest := now.AddDate(0, 0, -historyDays)
+	rows, err := q.query(`SELECT d.body, COALESCE(v.body, '') FROM deploys d LEFT JOIN verifications v ON v.id = d.id
+		WHERE d.place = $1 AND d.import IN (SELECT id FROM imports WHERE state <> 'staging') ORDER BY d.at DESC, d.id DESC LIMIT $2`, place, historyMost)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var out []verifier.Past
+	for rows.Next() {
+		p, err := scanPast(rows)
+		if err != nil {
+			return nil, err
+		}
+		if len(out) >= historyLeast && p.Deploy.At.Before(oldest) {
+			break
+		}
+		if !p.Deploy.Void {
+			out = append(out, p)
+		}
+	}
+	return out, rows.Err()
+}
+
+func scanPast(rows *sql.Rows) (p verifier.Past, err error) {
+	var deploy, verification string
+	if err := rows.Scan(&deploy, &verification); err != nil {
+		return p, err
+	}
+	if err := json.Unmarshal([]byte(deploy), &p.Deploy); err != nil || verification == "" {
+		return p, err
+	}
+	var v struct {
+		State    verifier.State
+		Ended    *time.Time
+		Baseline *verifier.Baseline
+		Rollback *struct{ State verifier.RollbackState }
+	}
+	err = json.Unmarshal([]byte(verification), &v)
+	p.State, p.Ended, p.Baseline = v.State, v.Ended, v.Baseline
+	if v.Rollback != nil {
+		p.Rollback = v.Rollback.State
+	}
+	return p, err
+}

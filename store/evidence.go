@@ -1,0 +1,89 @@
+package store
+
+import (
+	"encoding/json"
+	"fmt"
+	"sync"
+
+	"github.com/klauspost/compress/zstd"
+
+	"verifier"
+)
+
+// maxEvidence bounds the blob of one rule and arm, compressed; older steps are merged above it.
+const maxEvidence = 16 << 10
+
+var (
+	encoder = sync.OnceValue(func() *zstd.Encoder {
+		e, _ := zstd.NewWriter(nil, zstd.WithEncoderConcurrency(1), zstd.WithEncoderLevel(zstd.SpeedFastest), zstd.WithLowerEncoderMem(true), zstd.WithWindowSize(64<<10)) // unreachable error: fixed options
+		return e
+	})
+	decoder = sync.OnceValue(func() *zstd.Decoder {
+		d, _ := zstd.NewReader(nil, zstd.WithDecoderConcurrency(1), zstd.WithDecoderMaxMemory(64<<20), zstd.WithDecoderLowmem(true)) // unreachable error: fixed options
+		return d
+	})
+)
+
+// pack compresses the evidence of one verification.
+func pack(list []verifier.Evidence) ([]byte, error) {
+	limit := maxEvidence * max(1, len(list))
+	for {
+		text, err := json.Marshal(list)
+		if err != nil {
+			return nil, fmt.Errorf("pack evidence: %w", err)
+		}
+		blob := encoder().EncodeAll(text, nil)
+		if len(blob) <= limit {
+			return blob, nil
+		}
+		merged := false
+		list = append([]verifier.Evidence(nil), list...)
+		for i := range list {
+			if n := len(list[i].Samples); n > 16 {
+				list[i].Samples = mergeOlder(list[i].Samples)
+				merged = true
+			}
+		}
+		if !merged {
+			return blob, nil
+		}
+	}
+}
+
+func unpack(blob []byte) ([]verifier.Evidence, error) {
+	text, err := decoder().DecodeAll(blob, nil)
+	if err != nil {
+		return nil, fmt.Errorf("unpack evidence: %w", err)
+	}
+	var list []verifier.Evidence
+	if err := json.Unmarshal(text, &list); err != nil {
+		return nil, fmt.Errorf("unpack evidence: %w", err)
+	}
+	return list, nil
+}
+
+// mergeOlder merges neighbours of the older half: counts and exposures add up, values are averaged by exposure.
+func mergeOlder(samples []verifier.Sample) []verifier.Sample {
+	half := len(samples) / 2
+	var out []verifier.Sample
+	for i := 0; i+1 < half; i += 2 {
+		out = append(out, merge(samples[i], samples[i+1]))
+	}
+	if half%2 == 1 {
+		out = append(out, samples[half-1])
+	}
+	return append(out, samples[half:]...)
+}
+
+func merge(a, b verifier.Sample) verifier.Sample {
+	m := verifier.Sample{T: b.T, Count: a.Count + b.Count, Exposure: a.Exposure + b.Exposure}
+	switch {
+	case a.Value == a.Count && b.Value == b.Count:
+		m.Value = m.Count
+	case m.Exposure > 0:
+		m.Value = (a.Value*a.Exposure + b.Value*b.Exposure) / m.Exposure
+	default:
+		m.Value = (a.Value + b.Value) / 2
+	}
+	return m
+}

@@ -1,0 +1,288 @@
+package store
+
+import (
+	"context"
+	"database/sql"
+	"encoding/json"
+	"fmt"
+	"strconv"
+	"strings"
+	"time"
+
+	"verifier"
+)
+
+// Deploy is the deploy with that id, or ErrNotFound.
+func (s *Store) Deploy(ctx context.Context, id string) (verifier.Deploy, error) {
+	d, ok, err := one(s.pool(ctx), scanDeploy, `SELECT body FROM deploys WHERE id = $1 AND `+visible, id)
+	if err == nil && !ok {
+		err = fmt.Errorf("deploy %s: %w", id, verifier.ErrNotFound)
+	}
+	return d, err
+}
+
+// where collects conditions with their arguments.
+type where struct {
+	conditions []string
+	args       []any
+}
+
+// add adds a condition; each ? in it stands for the next argument.
+func (w *where) add(condition string, args ...any) {
+	for _, a := range args {
+		w.args = append(w.args, a)
+		condition = strings.Replace(condition, "?", "$"+strconv.Itoa(len(w.args)), 1)
+	}
+	w.conditions = append(w.conditions, condition)
+}
+
+func (w *where) addSet(condition, value string) {
+	if value != "" {
+		w.add(condition, value)
+	}
+}
+
+func (w *where) String() string {
+	if len(w.conditions) == 0 {
+		return ""
+	}
+	return " WHERE " + strings.Join(w.conditions, " AND ")
+}
+
+// after continues a list in falling order of (column, id) behind the cursor of the page before.
+func (w *where) after(cursor, column string) error {
+	if cursor == "" {
+		return nil
+	}
+	ms, id, ok := strings.Cut(cursor, "~")
+	at, err := strconv.ParseInt(ms, 10, 64)
+	if !ok || err != nil {
+		return verifier.Invalid("after", "%q is no cursor; write the next of the page before", cursor)
+	}
+	w.add("("+column+" < ? OR "+column+" = ? AND id < ?)", at, at, id)
+	return nil
+}
+
+// paged cuts the extra row that shows that there is a next page, and makes the cursor.
+func paged[T any](list []T, size int, at func(T) (time.Time, string)) ([]T, string) {
+	if len(list) <= size {
+		return list, ""
+	}
+	t, id := at(list[size-1])
+	return list[:size], strconv.FormatInt(millis(t), 10) + "~" + id
+}
+
+// Deploys lists deploys, newest first, and the cursor of the next page (empty: there is none).
+func (s *Store) Deploys(ctx context.Context, f verifier.DeployFilter) ([]verifier.Deploy, string, error) {
+	w := &where{}
+	w.add(visible)
+	w.addSet("lower(json_extract(body, '$.service')) = ?", lower(f.Service))
+	w.addSet("environment = ?", lower(f.Environment))
+	w.addSet("lower(json_extract(body, '$.target')) = ?", lower(f.Target))
+	w.addSet("json_extract(body, '$.team') = ?", f.Team)
+	w.addSet("json_extract(body, '$.kind') = ?", string(f.Kind))
+	if f.Month != "" {
+		from, to, err := monthBounds(f.Month, f.Zone)
+		if err != nil {
+			return nil, "", err
+		}
+		w.add("at >= ? AND at < ?", millis(from), millis(to))
+	}
+	if err := w.after(f.After, "at"); err != nil {
+		return nil, "", err
+	}
+	list, err := collect(s.pool(ctx), scanDeploy, `SELECT body FROM deploys`+w.String()+fmt.Sprintf(` ORDER BY at DESC, id DESC LIMIT %d`, f.Size()+1), w.args...)
+	if err != nil {
+		return nil, "", fmt.Errorf("list deploys: %w", err)
+	}
+	list, next := paged(list, f.Size(), func(d verifier.Deploy) (time.Time, string) { return d.At, d.ID })
+	return list, next, nil
+}
+
+// Verification is the one with that id, or ErrNotFound.
+func (s *Store) Verification(ctx context.Context, id string) (verifier.Verification, error) {
+	return verificationIn(s.pool(ctx), id)
+}
+
+// Verifications lists verifications, newest deploy first.
+func (s *Store) Verifications(ctx context.Context, f verifier.VerificationFilter) ([]verifier.Verification, string, error) {
+	w := &where{}
+	w.addSet("lower(json_extract(body, '$.deploy.service')) = ?", lower(f.Service))
+	w.addSet("environment = ?", lower(f.Environment))
+	w.addSet("state = ?", string(f.State))
+	if f.Active {
+		w.add("ended IS NULL")
+	}
+	if err := w.after(f.After, "at"); err != nil {
+		return nil, "", err
+	}
+	list, err := collect(s.pool(ctx), scanVerification, selectVerification+w.String()+fmt.Sprintf(` ORDER BY at DESC, id DESC LIMIT %d`, f.Size()+1), w.args...)
+	if err != nil {
+		return nil, "", fmt.Errorf("list verifications: %w", err)
+	}
+	list, next := paged(list, f.Size(), func(v verifier.Verification) (time.Time, string) { return v.Deploy.At, v.ID })
+	return list, next, nil
+}
+
+// Open lists the verifications whose rollback waits for something.
+func (s *Store) Open(ctx context.Context) ([]verifier.Verification, error) {
+	return collect(s.pool(ctx), scanVerification, selectVerification+` WHERE rollback IN ('proposed', 'approved')`)
+}
+
+// Evidence is what the verification has seen.
+func (s *Store) Evidence(ctx context.Context, verification string) ([]verifier.Evidence, error) {
+	return evidenceIn(s.pool(ctx), verification)
+}
+
+// Incident is the one with that id, or ErrNotFound.
+func (s *Store) Incident(ctx context.Context, id string) (verifier.Incident, error) {
+	in, ok, err := one(s.pool(ctx), scanIncident, `SELECT body FROM incidents WHERE id = $1`, id)
+	if err == nil && !ok {
+		err = fmt.Errorf("incident %s: %w", id, verifier.ErrNotFound)
+	}
+	return in, err
+}
+
+// Incidents lists incidents, newest first.
+func (s *Store) Incidents(ctx context.Context, f verifier.IncidentFilter) ([]verifier.Incident, string, error) {
+	w := &where{}
+	w.addSet("kind = ?", string(f.Kind))
+	if f.Open {
+		w.add("resolved IS NULL")
+	}
+	if err := w.after(f.After, "opened"); err != nil {
+		return nil, "", err
+	}
+	list, err := collect(s.pool(ctx), scanIncident, `SELECT body FROM incidents`+w.String()+fmt.Sprintf(` ORDER BY opened DESC, id DESC LIMIT %d`, f.Size()+1), w.args...)
+	if err != nil {
+		return nil, "", fmt.Errorf("list incidents: %w", err)
+	}
+	list, next := paged(list, f.Size(), func(in verifier.Incident) (time.Time, string) { return in.Opened, in.ID })
+	return list, next, nil
+}
+
+// Holds lists the holds in force, or all that ever were.
+func (s *Store) Holds(ctx context.Context, now time.Time, all bool) ([]verifier.Hold, error) {
+	list, err := collect(s.pool(ctx), scanHold, `SELECT body FROM holds ORDER BY id`)
+	if err != nil || all {
+		return list, err
+	}
+	active := []verifier.Hold{}
+	for _, h := range list {
+		if h.Active(now) {
+			active = append(active, h)
+		}
+	}
+	return active, nil
+}
+
+// PutHold adds a hold or replaces it by its id.
+func (s *Store) PutHold(ctx context.Context, h verifier.Hold) error {
+	return s.writer.do(ctx, func(t *tx) error {
+		if err := t.putHold(h); err != nil {
+			return err
+		}
+		return t.putAudit(verifier.Audit{At: h.At, By: h.By, What: "hold", Subject: h.ID, Reason: h.Reason, Detail: strings.Join(h.Stops, ",")})
+	})
+}
+
+// EndHold ends a hold now.
+func (s *Store) EndHold(ctx context.Context, id, by string, now time.Time) error {
+	return s.writer.do(ctx, func(t *tx) error {
+		h, ok, err := one(t, scanHold, `SELECT body FROM holds WHERE id = $1`, id)
+		if err != nil {
+			return err
+		}
+		if !ok || !h.Active(now) {
+			return fmt.Errorf("hold %s: %w", id, verifier.ErrNotFound)
+		}
+		h.Ended = &now
+		if err := t.putHold(h); err != nil {
+			return err
+		}
+		return t.putAudit(verifier.Audit{At: now, By: by, What: "hold ended", Subject: id})
+	})
+}
+
+// Action is the one with that key, or ErrNotFound.
+func (s *Store) Action(ctx context.Context, key string) (verifier.Action, error) {
+	a, ok, err := one(s.pool(ctx), scanAction, selectAction+` WHERE key = $1`, key)
+	if err == nil && !ok {
+		err = fmt.Errorf("action %s: %w", key, verifier.ErrNotFound)
+	}
+	return a, err
+}
+
+// Actions lists the actions about a subject.
+func (s *Store) Actions(ctx context.Context, subject string) ([]verifier.Action, error) {
+	return collect(s.pool(ctx), scanAction, selectAction+` WHERE subject = $1 ORDER BY created, key`, subject)
+}
+
+// Audit lists who did what to a subject, newest first.
+func (s *Store) Audit(ctx context.Context, subject string, limit int) ([]verifier.Audit, error) {
+	return collect(s.pool(ctx), func(rows *sql.Rows) (a verifier.Audit, err error) {
+		var at int64
+		err = rows.Scan(&at, &a.By, &a.What, &a.Subject, &a.Reason, &a.Detail)
+		a.At = fromMillis(at)
+		return a, err
+	}, `SELECT at, sender, what, subject, reason, detail FROM audit WHERE subject = $1 ORDER BY at DESC, id DESC LIMIT $2`, subject, limit)
+}
+
+// Deliveries lists what tools have sent, newest first, at most limit.
+func (s *Store) Deliveries(ctx context.Context, limit int) ([]verifier.Delivery, error) {
+	return collect(s.pool(ctx), func(rows *sql.Rows) (d verifier.Delivery, err error) {
+		var at int64
+		var header string
+		if err := rows.Scan(&d.Tool, &d.ID, &at, &d.By, &header, &d.Body); err != nil {
+			return d, err
+		}
+		d.ReceivedAt = fromMillis(at)
+		return d, json.Unmarshal([]byte(header), &d.Header)
+	}, `SELECT tool, id, received_at, sender, header, body FROM deliveries ORDER BY received_at DESC LIMIT $1`, limit)
+}
+
+// History is the past of a place, newest first, as a scene sees it.
+func (s *Store) History(ctx context.Context, p verifier.Place, now time.Time) ([]verifier.Past, error) {
+	return historyIn(s.pool(ctx), p.Key(), now)
+}
+
+// Scene is what a decision about the verification would see now; nothing is decided.
+func (s *Store) Scene(ctx context.Context, verification string, now time.Time) (*verifier.Scene, error) {
+	var scene *verifier.Scene
+	err := s.writer.do(ctx, func(t *tx) error {
+		v, err := verificationIn(t, verification)
+		if err == nil {
+			scene, err = sceneOf(t, v.Deploy, v.ID, now)
+		}
+		return err
+	})
+	return scene, err
+}
+
+// SceneOf is what a decision about a deploy that is not recorded would see now.
+func (s *Store) SceneOf(ctx context.Context, d verifier.Deploy, now time.Time) (*verifier.Scene, error) {
+	var scene *verifier.Scene
+	err := s.writer.do(ctx, func(t *tx) (err error) {
+		scene, err = sceneOf(t, d, "", now)
+		return err
+	})
+	return scene, err
+}
+
+// PassedRecently lists verifications of an environment that passed since then, one for each service, with no deploy of the service
+// after until.
+func (s *Store) PassedRecently(ctx context.Context, environment string, since, until time.Time, limit int) ([]verifier.Verification, error) {
+	return collect(s.pool(ctx), scanVerification, selectVerification+` v WHERE environment = $1 AND state = 'passed' AND at >= $2 AND at <= $3
+		AND NOT EXISTS (SELECT 1 FROM deploys d WHERE d.place = v.place AND d.at > v.at) ORDER BY at DESC LIMIT $4`,
+		lower(environment), millis(since), millis(until), limit)
+}
+
+// Counts are how many verifications are active and how many actions wait.
+func (s *Store) Counts(ctx context.Context) (active, waiting int, err error) {
+	q := s.pool(ctx)
+	if active, _, err = one(q, scalar[int], `SELECT COUNT(*) FROM verifications WHERE due_at IS NOT NULL AND ended IS NULL`); err != nil {
+		return 0, 0, err
+	}
+	waiting, _, err = one(q, scalar[int], `SELECT COUNT(*) FROM actions WHERE state = 'waiting'`)
+	return active, waiting, err
+}

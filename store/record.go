@@ -1,0 +1,275 @@
+package store
+
+import (
+	"context"
+	"database/sql"
+	"encoding/json"
+	"fmt"
+	"time"
+
+	"verifier"
+	"verifier/record"
+)
+
+// Decide is what makes effects of a scene. It must be pure: it may run more than once.
+type Decide = func(*verifier.Scene) (verifier.Effects, error)
+
+// Record writes one delivery with the deploys that were mapped from it, all or nothing. Facts about a known deploy are joined,
+// kinds and previous versions of the place rewritten from the deploy's time on, and decide (nil: nothing) is asked once for each
+// deploy that brought something new; its effects are in the same transaction. The receipts say how each deploy stands now.
+func (s *Store) Record(ctx context.Context, delivery verifier.Delivery, deploys []verifier.Deploy, decide Decide) ([]verifier.Receipt, error) {
+	var receipts []verifier.Receipt
+	err := s.writer.do(ctx, func(t *tx) error {
+		receipts = receipts[:0]
+		if err := t.putDelivery(delivery); err != nil {
+			return err
+		}
+		for _, d := range deploys {
+			d.Tool, d.RecordedAt = delivery.Tool, delivery.ReceivedAt
+			r, err := s.recordOne(t, d, delivery.ReceivedAt, decide)
+			if err != nil {
+				return err
+			}
+			receipts = append(receipts, r)
+		}
+		return nil
+	})
+	return receipts, err
+}
+
+func (t *tx) putDelivery(d verifier.Delivery) error {
+	header, err := json.Marshal(d.Header)
+	if err != nil {
+		return err
+	}
+	body := d.Body
+	if body == nil {
+		body = []byte{}
+	}
+	return t.exec(`INSERT INTO deliveries (tool, id, received_at, sender, header, body) VALUES ($1, $2, $3, $4, $5, $6)
+		ON CONFLICT (tool, id) DO NOTHING`, d.Tool, d.ID, millis(d.ReceivedAt), d.By, string(header), body)
+}
+
+func (s *Store) recordOne(t *tx, fact verifier.Deploy, now time.Time, decide Decide) (verifier.Receipt, error) {
+	catalogue := s.catalogue()
+	fact.Place = catalogue.Canonical(fact.Place)
+	known, err := knownDeploy(t, fact.ID)
+	if err != nil {
+		return verifier.Receipt{}, err
+	}
+	joined, changed, err := record.Join(known, fact)
+	if err != nil {
+		return verifier.Receipt{}, err
+	}
+	if !changed {
+		return t.receipt(fact.ID, false)
+	}
+	if joined, err = fill(t, catalogue, known, joined); err != nil {
+		return verifier.Receipt{}, err
+	}
+	joined, err = t.place(catalogue, known, joined)
+	if err != nil {
+		return verifier.Receipt{}, err
+	}
+	if decide != nil {
+		if err := s.decideOn(t, joined, "", now, decide); err != nil {
+			return verifier.Receipt{}, err
+		}
+	}
+	return t.receipt(fact.ID, true)
+}
+
+// knownDeploy is what is known of the id. A row of an import that is not whole yet gives way.
+func knownDeploy(t *tx, id string) (*verifier.Deploy, error) {
+	type row struct {
+		d       verifier.Deploy
+		visible bool
+	}
+	r, ok, err := one(t, func(rows *sql.Rows) (row, error) {
+		var r row
+		var body string
+		if err := rows.Scan(&body, &r.visible); err != nil {
+			return r, err
+		}
+		return r, json.Unmarshal([]byte(body), &r.d)
+	}, `SELECT body, import IN (SELECT id FROM imports WHERE state <> 'staging') FROM deploys WHERE id = $1`, id)
+	if err != nil || !ok {
+		return nil, err
+	}
+	if !r.visible {
+		return nil, t.exec(`DELETE FROM deploys WHERE id = $1`, id)
+	}
+	return &r.d, nil
+}
+
+// fill adds what the sender did not say: the catalogue's team, and at the first fact the group of the nearest deploy of the same
+// commit.
+func fill(t *tx, catalogue *verifier.Catalogue, known *verifier.Deploy, d verifier.Deploy) (verifier.Deploy, error) {
+	team := d.Team
+	if team == "" {
+		team = catalogue.Service(d.Place, "").Team
+	}
+	group := d.Group
+	if known == nil && group == "" && d.Commit != "" {
+		near, err := collect(t, scanDeploy, `SELECT body FROM deploys WHERE sha = $1 AND at BETWEEN $2 AND $3 AND `+visible,
+			d.Commit, millis(d.At.Add(-10*time.Minute)), millis(d.At.Add(10*time.Minute)))
+		if err != nil {
+			return d, err
+		}
+		group = record.Group(d, near)
+	}
+	return record.Fill(d, team, group), nil
+}
+
+// visible are the rows that everybody sees; counted are those that reports see.
+const (
+	visible = `import IN (SELECT id FROM imports WHERE state <> 'staging')`
+	counted = `import IN (SELECT id FROM imports WHERE state = 'done')`
+)
+
+// place writes the deploy and rewrites kind and previous of its place from the earlier of its old and its new time on.
+func (t *tx) place(catalogue *verifier.Catalogue, known *verifier.Deploy, d verifier.Deploy) (verifier.Deploy, error) {
+	if err := t.putDeploy(d, ""); err != nil {
+		return d, err
+	}
+	from := d
+	if known != nil && known.Before(d) {
+		from = *known
+	}
+	if err := t.reclassify(d.Place.Key(), from, catalogue.Service(d.Place, d.Team).Versions); err != nil {
+		return d, err
+	}
+	now, ok, err := one(t, scanDeploy, `SELECT body FROM deploys WHERE id = $1`, d.ID)
+	if err == nil && !ok {
+		err = fmt.Errorf("deploy %s: %w", d.ID, verifier.ErrNotFound)
+	}
+	return now, err
+}
+
+// reclassify folds the place's deploys in order, from the given one on. The zero deploy stands for all.
+func (t *tx) reclassify(place string, from verifier.Deploy, mode string) error {
+	at := int64(-1 << 62)
+	if !from.At.IsZero() {
+		at = millis(from.At)
+	}
+	state, err := t.stateBefore(place, at, from.ID)
+	if err != nil {
+		return err
+	}
+	rows, err := collect(t, scanDeploy, `SELECT body FROM deploys WHERE place = $1 AND (at > $2 OR at = $2 AND id >= $3) AND `+visible+
+		` ORDER BY at, id`, place, at, from.ID)
+	if err != nil {
+		return err
+	}
+	record.Sort(rows)
+	for _, d := range record.Classify(state, rows, mode) {
+		if err := t.putDeploy(d, ""); err != nil {
+			return err
+		}
+	}
+	return t.revert(place, at)
+}
+
+// stateBefore is what the fold knows at that point of the place's history.
+func (t *tx) stateBefore(place string, at int64, id string) (*record.State, error) {
+	state := &record.State{First: map[string]time.Time{}}
+	type seen struct {
+		version string
+		at      int64
+	}
+	firsts, err := collect(t, func(rows *sql.Rows) (s seen, err error) { return s, rows.Scan(&s.version, &s.at) },
+		`SELECT version, MIN(at) FROM deploys WHERE place = $1 AND live = 1 AND (at < $2 OR at = $2 AND id < $3) AND `+visible+` GROUP BY version`,
+		place, at, id)
+	if err != nil || len(firsts) == 0 {
+		return state, err
+	}
+	for _, f := range firsts {
+		state.First[f.version] = fromMillis(f.at)
+	}
+	const edge = `SELECT body FROM deploys WHERE place = $1 AND live = 1 AND (at < $2 OR at = $2 AND id < $3) AND ` + visible
+	last, _, err := one(t, scanDeploy, edge+` ORDER BY at DESC, id DESC LIMIT 1`, place, at, id)
+	if err != nil {
+		return nil, err
+	}
+	first, _, err := one(t, scanDeploy, edge+` ORDER BY at, id LIMIT 1`, place, at, id)
+	state.Live = last.Version
+	if first.PreviousVersion != "" {
+		state.First[first.PreviousVersion] = time.Time{}
+	}
+	return state, err
+}
+
+// revert notes which releases were left by a rollback, from the one that was live before that time on.
+func (t *tx) revert(place string, at int64) error {
+	type row struct {
+		id       string
+		kind     verifier.Kind
+		reverted bool
+	}
+	rows, err := collect(t, func(rows *sql.Rows) (r row, err error) {
+		var body string
+		var d verifier.Deploy
+		if err := rows.Scan(&r.id, &body, &r.reverted); err != nil {
+			return r, err
+		}
+		err = json.Unmarshal([]byte(body), &d)
+		r.kind = d.Kind
+		return r, err
+	}, `SELECT id, body, reverted FROM deploys WHERE place = $1 AND live = 1 AND at >= COALESCE((SELECT MAX(at) FROM deploys WHERE place = $1
+		AND live = 1 AND at < $2), $2) AND `+visible+` ORDER BY at, id`, place, at)
+	if err != nil {
+		return err
+	}
+	for i, r := range rows {
+		reverted := i+1 < len(rows) && rows[i+1].kind == verifier.KindRollback
+		if reverted == r.reverted {
+			continue
+		}
+		if err := t.exec(`UPDATE deploys SET reverted = $1 WHERE id = $2`, reverted, r.id); err != nil {
+			return err
+		}
+		if err := t.refacet(r.id); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// putDeploy writes the deploy's columns and body; what others know of it (watch, state) stays. imported is the import of a new row.
+func (t *tx) putDeploy(d verifier.Deploy, imported string) error {
+	body, err := json.Marshal(d)
+	if err != nil {
+		return err
+	}
+	n, err := t.affect(`UPDATE deploys SET place = $1, environment = $2, version = $3, at = $4, live = $5, sha = $6, body = $7 WHERE id = $8`,
+		d.Place.Key(), lower(d.Environment), d.Version, millis(d.At), d.MovesLive(), d.Commit, string(body), d.ID)
+	if err != nil {
+		return err
+	}
+	if n > 0 {
+		return t.refacet(d.ID)
+	}
+	return t.exec(`INSERT INTO deploys (id, place, environment, version, at, live, sha, import, watch, state, reverted, automatic, facets, body)
+		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, '', '', 0, 0, $9, $10)`,
+		d.ID, d.Place.Key(), lower(d.Environment), d.Version, millis(d.At), d.MovesLive(), d.Commit, imported, facets(d, "", false, false), string(body))
+}
+
+// receipt is how the deploy stands now.
+func (t *tx) receipt(id string, isNew bool) (verifier.Receipt, error) {
+	r, ok, err := one(t, func(rows *sql.Rows) (r verifier.Receipt, err error) {
+		return r, rows.Scan(&r.ID, &r.Verification, &r.State)
+	}, `SELECT d.id, d.watch, COALESCE(v.state, '') FROM deploys d LEFT JOIN verifications v ON v.id = d.watch WHERE d.id = $1`, id)
+	if err == nil && !ok {
+		err = fmt.Errorf("deploy %s: %w", id, verifier.ErrNotFound)
+	}
+	r.New = isNew
+	return r, err
+}
+
+func scanDeploy(rows *sql.Rows) (d verifier.Deploy, err error) {
+	var body string
+	if err := rows.Scan(&body); err != nil {
+		return d, err
+	}
+	return d, json.Unmarshal([]byte(body), &d)
+}

@@ -1,0 +1,177 @@
+// Package store keeps the record: deliveries, deploys, verifications and all that follows from them.
+//
+// All writes of a process go through one goroutine, which takes whatever waits, runs each in a savepoint, commits once, and only
+// then answers: an answer means that it is on the disk. Reads use a pool of their own and never wait for a writer. What waits for
+// a time is a row with due_at and revision: a claim raises the revision and puts due_at off, a save says which revision it is
+// made from, and of two savers one gets an ErrConflict. Several processes may open the same file; only one may hold its [Store.Lock].
+//
+// The interface and the schema are meant for SQLite and PostgreSQL alike; SQLite is what there is now.
+package store
+
+import (
+	"context"
+	"database/sql"
+	"embed"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/pressly/goose/v3"
+	_ "modernc.org/sqlite" // the driver "sqlite"
+
+	"verifier"
+)
+
+//go:embed migrations/*.sql
+var migrations embed.FS
+
+// Store is one open record. It is safe for many goroutines.
+type Store struct {
+	path      string
+	catalogue func() *verifier.Catalogue
+	read      *sql.DB
+	write     *sql.DB
+	writer    *writer
+	lock      *os.File
+	rules     sync.Map // hash to []verifier.Rule; rule sets never change
+
+	mu          sync.Mutex
+	subscribers map[chan struct{}]bool
+	changed     chan struct{}
+}
+
+// Open opens the SQLite file (made where it is missing) and brings its schema up to date. catalogue gives the names as they are
+// configured now; nil knows none.
+func Open(ctx context.Context, dsn string, catalogue func() *verifier.Catalogue) (*Store, error) {
+	if strings.Contains(dsn, "://") {
+		return nil, verifier.Invalid("store", "%s: only SQLite files are supported so far; write a path like ./verifier.db", strings.SplitN(dsn, "://", 2)[0]+"://…")
+	}
+	if catalogue == nil {
+		empty := &verifier.Catalogue{}
+		catalogue = func() *verifier.Catalogue { return empty }
+	}
+	if dir := filepath.Dir(dsn); dir != "." {
+		if _, err := os.Stat(dir); err != nil {
+			return nil, fmt.Errorf("open the store %s: %w", dsn, err)
+		}
+	}
+	s := &Store{path: dsn, catalogue: catalogue, subscribers: map[chan struct{}]bool{}, changed: make(chan struct{}, 1)}
+	if err := s.open(ctx); err != nil {
+		s.Close()
+		return nil, fmt.Errorf("open the store %s: %w", dsn, err)
+	}
+	return s, nil
+}
+
+func (s *Store) open(ctx context.Context) (err error) {
+	pragmas := "?_pragma=busy_timeout(10000)&_pragma=journal_mode(WAL)&_pragma=synchronous(FULL)&_pragma=foreign_keys(1)&_pragma=temp_store(memory)&_pragma=cache_size(-4000)"
+	if s.write, err = sql.Open("sqlite", "file:"+escapePath(s.path)+pragmas); err != nil {
+		return err
+	}
+	s.write.SetMaxOpenConns(2) // the writer's, and one for migrations and backups
+	if err := s.migrate(ctx); err != nil {
+		return err
+	}
+	readOnly := "?mode=ro&_pragma=busy_timeout(10000)&_pragma=query_only(1)&_pragma=temp_store(memory)&_pragma=cache_size(-4000)"
+	if s.read, err = sql.Open("sqlite", "file:"+escapePath(s.path)+readOnly); err != nil {
+		return err
+	}
+	s.read.SetMaxOpenConns(4)
+	s.writer, err = newWriter(ctx, s.write, s.announce)
+	return err
+}
+
+func escapePath(p string) string {
+	return strings.NewReplacer("%", "%25", "?", "%3f", "#", "%23").Replace(p)
+}
+
+// migrate brings the schema up to date. A file written by a newer version is refused.
+func (s *Store) migrate(ctx context.Context) error {
+	files, err := fs.Sub(migrations, "migrations")
+	if err != nil {
+		return err
+	}
+	provider, err := goose.NewProvider(goose.DialectSQLite3, s.write, files)
+	if err != nil {
+		return fmt.Errorf("prepare migrations: %w", err)
+	}
+	current, target, err := provider.GetVersions(ctx)
+	if err != nil {
+		return fmt.Errorf("read the schema's version: %w", err)
+	}
+	if current > target {
+		return fmt.Errorf("its schema is version %d and this program knows %d: use a newer verifier, or restore a backup", current, target)
+	}
+	if current == target {
+		return nil
+	}
+	if _, err := provider.Up(ctx); err != nil {
+		return fmt.Errorf("migrate: %w", err)
+	}
+	return nil
+}
+
+// Close finishes what waits to be written and closes the file.
+func (s *Store) Close() error {
+	if s.writer != nil {
+		s.writer.close()
+	}
+	var errs []error
+	for _, db := range []*sql.DB{s.read, s.write} {
+		if db != nil {
+			errs = append(errs, db.Close())
+		}
+	}
+	if s.lock != nil {
+		errs = append(errs, s.lock.Close())
+	}
+	return errors.Join(errs...)
+}
+
+// Changed is signalled after writes that may have made something due; several writes may be one signal. It is for one reader.
+func (s *Store) Changed() <-chan struct{} { return s.changed }
+
+// Subscribe gives a channel that is signalled after every write, and what ends it.
+func (s *Store) Subscribe() (<-chan struct{}, func()) {
+	c := make(chan struct{}, 1)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.subscribers[c] = true
+	return c, func() {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		delete(s.subscribers, c)
+	}
+}
+
+func (s *Store) announce() {
+	signal(s.changed)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for c := range s.subscribers {
+		signal(c)
+	}
+}
+
+func signal(c chan struct{}) {
+	select {
+	case c <- struct{}{}:
+	default:
+	}
+}
+
+func millis(t time.Time) int64 { return t.UnixMilli() }
+
+func millisOrNull(t *time.Time) any {
+	if t == nil || t.IsZero() {
+		return nil
+	}
+	return t.UnixMilli()
+}
+
+func fromMillis(ms int64) time.Time { return time.UnixMilli(ms).UTC() }

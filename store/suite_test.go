@@ -1,0 +1,249 @@
+package store
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"path/filepath"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"pgregory.net/rapid"
+
+	"verifier"
+	"verifier/record"
+)
+
+// TestSQLite runs the suite that every store must pass.
+func TestSQLite(t *testing.T) {
+	suite(t, func(t testing.TB) *Store {
+		s, err := Open(t.Context(), filepath.Join(t.TempDir(), "verifier.db"), nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { s.Close() })
+		return s
+	})
+}
+
+var noon = time.Date(2016, 9, 12, 12, 0, 0, 0, time.UTC)
+
+func release(id, version string, at time.Time) verifier.Deploy {
+	return verifier.Deploy{
+		ID: id, Place: verifier.Place{Service: "checkout", Environment: "production"}, Version: version, Status: verifier.Succeeded,
+		Change: verifier.Release, At: at,
+	}
+}
+
+func put(t testing.TB, s *Store, d verifier.Deploy, decide Decide) verifier.Receipt {
+	t.Helper()
+	r, err := s.Record(t.Context(), verifier.Delivery{ID: fmt.Sprint(rand.Int64()), Tool: "api", ReceivedAt: d.At}, []verifier.Deploy{d}, decide)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return r[0]
+}
+
+// watch opens a verification for whatever arrives, due at the deploy's time.
+func watch(s *verifier.Scene) (verifier.Effects, error) {
+	return verifier.Effects{Verifications: []verifier.Verification{{
+		ID: s.Deploy.ID, Deploy: s.Deploy, State: verifier.Waiting, From: s.Deploy.At, Until: s.Deploy.At, DueAt: s.Deploy.At, Rules: "sha256:1",
+	}}, RuleSet: &verifier.RuleSet{Hash: "sha256:1", Rules: []verifier.Rule{{Name: "errors"}}}}, nil
+}
+
+func suite(t *testing.T, open func(testing.TB) *Store) {
+	t.Run("a deploy sent again is nothing new", func(t *testing.T) {
+		s := open(t)
+		first := put(t, s, release("a", "1.0", noon), watch)
+		again := put(t, s, release("a", "1.0", noon), func(*verifier.Scene) (verifier.Effects, error) {
+			t.Error("decided on a deploy that brought nothing new")
+			return verifier.Effects{}, nil
+		})
+		if !first.New || again.New || again.Verification != "a" || again.State != verifier.Waiting {
+			t.Errorf("got %+v, then %+v", first, again)
+		}
+	})
+	t.Run("another version for a known id is a conflict and changes nothing", func(t *testing.T) {
+		s := open(t)
+		put(t, s, release("a", "1.0", noon), nil)
+		_, err := s.Record(t.Context(), verifier.Delivery{ID: "x", Tool: "api", ReceivedAt: noon}, []verifier.Deploy{release("b", "1.1", noon), release("a", "2.0", noon)}, nil)
+		var conflict *verifier.ConflictError
+		if !errors.As(err, &conflict) || conflict.Field != "version" {
+			t.Fatalf("got %v, want a conflict over the version", err)
+		}
+		if _, err := s.Deploy(t.Context(), "b"); !errors.Is(err, verifier.ErrNotFound) {
+			t.Errorf("half of the delivery was recorded: %v", err)
+		}
+	})
+	t.Run("a claim is exclusive, and a save that comes too late is a conflict", func(t *testing.T) {
+		s := open(t)
+		put(t, s, release("a", "1.0", noon), watch)
+		claimed, err := s.ClaimVerifications(t.Context(), noon, 10, 10*time.Second)
+		if err != nil || len(claimed) != 1 || len(claimed[0].Rules) != 1 {
+			t.Fatalf("got %+v, %v", claimed, err)
+		}
+		if second, _ := s.ClaimVerifications(t.Context(), noon.Add(9*time.Second), 10, time.Second); len(second) != 0 {
+			t.Errorf("claimed twice within the lease: %+v", second)
+		}
+		late := claimed[0].Verification
+		if again, _ := s.ClaimVerifications(t.Context(), noon.Add(11*time.Second), 10, time.Second); len(again) != 1 {
+			t.Fatal("not claimed again after the lease")
+		}
+		if err := s.Save(t.Context(), verifier.Effects{Verifications: []verifier.Verification{late}})[0]; !errors.Is(err, verifier.ErrConflict) {
+			t.Errorf("got %v, want a conflict", err)
+		}
+	})
+	t.Run("effects are all or nothing", func(t *testing.T) {
+		s := open(t)
+		put(t, s, release("a", "1.0", noon), watch)
+		v, err := s.Verification(t.Context(), "a")
+		if err != nil {
+			t.Fatal(err)
+		}
+		v.Revision = 99
+		err = s.Save(t.Context(), verifier.Effects{Verifications: []verifier.Verification{v}, Actions: []verifier.Action{{Key: "k", Kind: verifier.ActionAlert, Created: noon, DueAt: noon}}})[0]
+		if !errors.Is(err, verifier.ErrConflict) {
+			t.Fatalf("got %v", err)
+		}
+		if _, err := s.Action(t.Context(), "k"); !errors.Is(err, verifier.ErrNotFound) {
+			t.Errorf("the action of a lost save was written: %v", err)
+		}
+	})
+	t.Run("an action armed again while it runs stays due and remembers the run", func(t *testing.T) {
+		s := open(t)
+		arm := verifier.Effects{Actions: []verifier.Action{{Key: "k", Kind: verifier.ActionAlert, Created: noon, DueAt: noon}}}
+		if err := s.Save(t.Context(), arm)[0]; err != nil {
+			t.Fatal(err)
+		}
+		running, err := s.ClaimActions(t.Context(), noon, 1, time.Minute)
+		if err != nil || len(running) != 1 {
+			t.Fatalf("got %v, %v", running, err)
+		}
+		if err := s.Save(t.Context(), arm)[0]; err != nil {
+			t.Fatal(err)
+		}
+		a := running[0]
+		a.State, a.Memory = verifier.ActionDone, []byte(`{"sent":1}`)
+		if err := s.SaveAction(t.Context(), a); err != nil {
+			t.Fatal(err)
+		}
+		now, err := s.Action(t.Context(), "k")
+		if err != nil || now.State != verifier.ActionWaiting || string(now.Memory) != `{"sent":1}` {
+			t.Errorf("got %+v, %v", now, err)
+		}
+	})
+	t.Run("an import is seen by nobody before it is whole, and adds nothing the second time", func(t *testing.T) { testImport(t, open(t)) })
+	t.Run("a voided deploy counts for nothing and the next one is derived anew", func(t *testing.T) {
+		s := open(t)
+		put(t, s, release("a", "1.0", noon), nil)
+		put(t, s, release("b", "1.1", noon.Add(time.Hour)), nil)
+		put(t, s, release("c", "1.0", noon.Add(2*time.Hour)), nil)
+		if d, _ := s.Deploy(t.Context(), "c"); d.Kind != verifier.KindRollback || d.Previous != "1.1" {
+			t.Fatalf("got %s from %s, want a rollback from 1.1", d.Kind, d.Previous)
+		}
+		if _, err := s.VoidDeploy(t.Context(), "b", "anna", "never happened", noon); err != nil {
+			t.Fatal(err)
+		}
+		if d, _ := s.Deploy(t.Context(), "c"); d.Kind != verifier.KindRedeploy || d.Previous != "1.0" {
+			t.Errorf("got %s from %s, want a redeploy of 1.0", d.Kind, d.Previous)
+		}
+		if audit, _ := s.Audit(t.Context(), "b", 10); len(audit) != 1 || audit[0].By != "anna" {
+			t.Errorf("got %+v", audit)
+		}
+	})
+	t.Run("any order of arrival gives the record of the sorted one", func(t *testing.T) {
+		s := open(t)
+		n := 0
+		rapid.Check(t, func(r *rapid.T) { n++; anyOrder(r, s, n) })
+	})
+	t.Run("many writers at once are all kept", func(t *testing.T) {
+		s := open(t)
+		var group sync.WaitGroup
+		for i := range 500 {
+			group.Go(func() { put(t, s, release(fmt.Sprint(i), fmt.Sprint("1.", i), noon.Add(time.Duration(i)*time.Second)), watch) })
+		}
+		group.Wait()
+		tallies, err := s.Tallies(t.Context(), "2016-09", "2016-09", nil)
+		sum := 0
+		for _, t := range tallies {
+			sum += t.N
+		}
+		if err != nil || sum != 500 {
+			t.Errorf("got %d deploys, %v", sum, err)
+		}
+	})
+}
+
+func testImport(t *testing.T, s *Store) {
+	ctx := context.Background()
+	rows := []verifier.Deploy{release("a", "1.0", noon), release("b", "1.1", noon.Add(time.Hour))}
+	put(t, s, release("c", "1.0", noon.Add(2*time.Hour)), nil)
+	id, err := s.BeginImport(ctx, "old.csv", "anna", noon)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if n, err := s.StageImport(ctx, id, rows); n != 2 || err != nil {
+		t.Fatalf("staged %d, %v", n, err)
+	}
+	if list, _, _ := s.Deploys(ctx, verifier.DeployFilter{}); len(list) != 1 {
+		t.Errorf("%d deploys are seen before the import is whole", len(list))
+	}
+	if err := s.FinishImport(ctx, id); err != nil {
+		t.Fatal(err)
+	}
+	if d, _ := s.Deploy(ctx, "c"); d.Kind != verifier.KindRollback {
+		t.Errorf("c is a %s after the import, want a rollback", d.Kind)
+	}
+	second, _ := s.BeginImport(ctx, "old.csv", "anna", noon)
+	if n, err := s.StageImport(ctx, second, rows); n != 0 || err != nil {
+		t.Errorf("the same file again added %d, %v", n, err)
+	}
+	rows[0].Version = "9.9"
+	if _, err := s.StageImport(ctx, second, rows); !errors.Is(err, verifier.ErrConflict) {
+		t.Errorf("got %v, want a conflict", err)
+	}
+	if err := s.AbandonImport(ctx, second); err != nil {
+		t.Fatal(err)
+	}
+	if list, _, _ := s.Deploys(ctx, verifier.DeployFilter{}); len(list) != 3 {
+		t.Errorf("%d deploys after an abandoned import, want 3", len(list))
+	}
+}
+
+func anyOrder(r *rapid.T, s *Store, n int) {
+	count := rapid.IntRange(1, 12).Draw(r, "count")
+	var deploys []verifier.Deploy
+	for i := range count {
+		d := release(fmt.Sprintf("%d-%d", n, i), rapid.SampledFrom([]string{"1.0", "1.1", "1.2", "abcdef1", "1234567"}).Draw(r, "version"),
+			noon.Add(time.Duration(rapid.IntRange(0, 6).Draw(r, "at"))*time.Minute))
+		d.Service = fmt.Sprintf("s%d", n)
+		d.Status = rapid.SampledFrom([]verifier.Status{verifier.Succeeded, verifier.Succeeded, verifier.Failed}).Draw(r, "status")
+		deploys = append(deploys, d)
+	}
+	for _, i := range rapid.Permutation(indexes(count)).Draw(r, "order") {
+		d := deploys[i]
+		if _, err := s.Record(context.Background(), verifier.Delivery{ID: d.ID, Tool: "api", ReceivedAt: noon}, []verifier.Deploy{d}, nil); err != nil {
+			r.Fatal(err)
+		}
+	}
+	for _, want := range record.Recount(deploys, record.Auto) {
+		got, err := s.Deploy(context.Background(), want.ID)
+		if err != nil {
+			r.Fatal(err)
+		}
+		if diff := cmp.Diff([]string{string(want.Kind), want.Previous}, []string{string(got.Kind), got.Previous}); diff != "" {
+			r.Fatalf("%s %s (-want +got):\n%s", want.ID, want.Version, diff)
+		}
+	}
+}
+
+func indexes(n int) []int {
+	out := make([]int, n)
+	for i := range out {
+		out[i] = i
+	}
+	return out
+}

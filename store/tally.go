@@ -1,0 +1,95 @@
+package store
+
+import (
+	"context"
+	"database/sql"
+	"encoding/json"
+	"fmt"
+	"time"
+
+	"verifier"
+)
+
+func monthBounds(month string, zone *time.Location) (from, to time.Time, err error) {
+	if zone == nil {
+		zone = time.UTC
+	}
+	from, err = time.ParseInLocation("2006-01", month, zone)
+	if err != nil {
+		return from, to, verifier.Invalid("month", "%q is none; write it like 2016-09", month)
+	}
+	return from, from.AddDate(0, 1, 0), nil
+}
+
+// Tallies counts the deploys of the months from first to last (2016-09), whose bounds are in the zone.
+func (s *Store) Tallies(ctx context.Context, first, last string, zone *time.Location) ([]verifier.Tally, error) {
+	from, _, err := monthBounds(first, zone)
+	if err != nil {
+		return nil, err
+	}
+	end, _, err := monthBounds(last, zone)
+	if err != nil {
+		return nil, err
+	}
+	var out []verifier.Tally
+	for ; !from.After(end); from = from.AddDate(0, 1, 0) {
+		month := from.Format("2006-01")
+		list, err := collect(s.pool(ctx), func(rows *sql.Rows) (verifier.Tally, error) { return scanTally(rows, month) },
+			`SELECT facets, COUNT(*) FROM deploys WHERE at >= $1 AND at < $2 AND `+counted+` GROUP BY facets`, millis(from), millis(from.AddDate(0, 1, 0)))
+		if err != nil {
+			return nil, fmt.Errorf("count the deploys of %s: %w", month, err)
+		}
+		out = append(out, list...)
+	}
+	return out, nil
+}
+
+func scanTally(rows *sql.Rows, month string) (t verifier.Tally, err error) {
+	var facets string
+	var n int
+	if err := rows.Scan(&facets, &n); err != nil {
+		return t, err
+	}
+	err = json.Unmarshal([]byte(facets), &t)
+	t.Month, t.N = month, n
+	return t, err
+}
+
+// Timings says how long trouble took to be found and to end, for the deploys of a month that failed.
+func (s *Store) Timings(ctx context.Context, month string, zone *time.Location) ([]verifier.Timing, error) {
+	from, to, err := monthBounds(month, zone)
+	if err != nil {
+		return nil, err
+	}
+	q := s.pool(ctx)
+	list, err := collect(q, scanVerification, selectVerification+` WHERE failed_at IS NOT NULL AND at >= $1 AND at < $2 AND state = 'failed'`, millis(from), millis(to))
+	if err != nil {
+		return nil, fmt.Errorf("time the failures of %s: %w", month, err)
+	}
+	var out []verifier.Timing
+	for _, v := range list {
+		d := v.Deploy
+		timing := verifier.Timing{Deploy: d.ID, Service: d.Service, Environment: d.Environment, Team: d.Team, At: d.At, ToVerdict: v.FailedAt.Sub(d.At)}
+		recovered, err := recoveredAt(q, v)
+		if err != nil {
+			return nil, err
+		}
+		if !recovered.IsZero() {
+			timing.ToRecovery = recovered.Sub(d.At)
+		}
+		out = append(out, timing)
+	}
+	return out, nil
+}
+
+// recoveredAt is when the trouble was over: the rollback helped, or the next deploy of the place that passed came in.
+func recoveredAt(q querier, v verifier.Verification) (time.Time, error) {
+	if r := v.Rollback; r != nil && r.RecoveredAt != nil && r.ConfirmedAt != nil {
+		return *r.ConfirmedAt, nil
+	}
+	at, err := one64(q, `SELECT MIN(at) FROM verifications WHERE place = $1 AND at > $2 AND state = 'passed'`, v.Deploy.Place.Key(), millis(v.Deploy.At))
+	if err != nil || !at.Valid {
+		return time.Time{}, err
+	}
+	return fromMillis(at.Int64), nil
+}

@@ -1,0 +1,136 @@
+package lifecycle
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"math/rand/v2"
+	"time"
+
+	"verifier"
+)
+
+const (
+	actTimeout = 45 * time.Second
+	actFirst   = time.Second // first backoff; it doubles
+	actMost    = 5 * time.Minute
+	actGiveUp  = 24 * time.Hour // a rollback gives up with its confirm_within
+)
+
+// act does one action and keeps what became of it.
+func (r *Runner) act(ctx context.Context, a verifier.Action) {
+	ctx, cancel := context.WithTimeout(ctx, actTimeout)
+	defer cancel()
+	performer, ok := r.Performers[a.Kind]
+	if !ok {
+		r.finish(ctx, a, verifier.ActionGivenUp, "nothing is configured for actions of kind "+string(a.Kind))
+		return
+	}
+	if a.Kind == verifier.ActionRollback && !r.stillWanted(ctx, a) {
+		r.finish(ctx, a, verifier.ActionDone, "no longer wanted")
+		return
+	}
+	done, err := performer.Perform(ctx, a)
+	if done.Memory != nil {
+		a.Memory = done.Memory
+	}
+	switch {
+	case err == nil:
+		r.succeeded(ctx, a, done)
+	case errors.Is(err, verifier.ErrTemporary) && !r.tooOld(a):
+		r.again(ctx, a, err)
+	default:
+		r.gaveUp(ctx, a, err)
+	}
+}
+
+// stillWanted reports whether the rollback still waits for its call: its deploy may have come in by other hands.
+func (r *Runner) stillWanted(ctx context.Context, a verifier.Action) bool {
+	wanted := true
+	_, err := r.Store.Decide(ctx, a.Subject, func(s *verifier.Scene) (verifier.Effects, error) {
+		v := s.Watch(a.Subject)
+		wanted = v != nil && v.Rollback != nil && v.Rollback.State == verifier.RollbackSent && RollbackKey(v.ID, v.Rollback.Number) == a.Key
+		return verifier.Effects{}, nil
+	})
+	return err != nil || wanted
+}
+
+func (r *Runner) tooOld(a verifier.Action) bool {
+	limit := actGiveUp
+	if a.Kind == verifier.ActionRollback {
+		var order verifier.RollbackOrder
+		if json.Unmarshal(a.Payload, &order) == nil {
+			limit = r.World().Catalogue.Service(order.Call.Deploy.Place, order.Call.Deploy.Team).Rollback.ConfirmWithin
+		}
+	}
+	return r.Now().Sub(a.Created) > limit && a.Attempt > 0 && r.Now().Sub(a.DueAt) < limit
+}
+
+func (r *Runner) succeeded(ctx context.Context, a verifier.Action, done verifier.Performed) {
+	if a.Kind == verifier.ActionRollback {
+		r.answer(ctx, a, Called{Message: done.Message})
+	}
+	a.Attempt = 0
+	if !done.Again.IsZero() {
+		a.State, a.DueAt, a.Problem = verifier.ActionWaiting, done.Again, ""
+		r.failed("save action "+a.Key, r.Store.SaveAction(ctx, a))
+		r.acted(a, "ok")
+		return
+	}
+	r.finish(ctx, a, verifier.ActionDone, "")
+	r.acted(a, "ok")
+}
+
+// again puts the action off: as long as the other side asked for, else twice as long each time, with jitter.
+func (r *Runner) again(ctx context.Context, a verifier.Action, err error) {
+	wait := min(actMost, actFirst<<min(a.Attempt, 9))
+	wait += rand.N(wait/4 + 1)
+	var temporary *verifier.TemporaryError
+	if errors.As(err, &temporary) && temporary.After > wait {
+		wait = min(temporary.After, time.Hour)
+	}
+	a.Attempt++
+	a.State, a.DueAt, a.Problem = verifier.ActionWaiting, r.Now().Add(wait), err.Error()
+	r.failed("save action "+a.Key, r.Store.SaveAction(ctx, a))
+	r.Log.Warn("action put off", "action", a.Key, "attempt", a.Attempt, "again", a.DueAt, "err", err)
+	r.acted(a, "retry")
+}
+
+func (r *Runner) gaveUp(ctx context.Context, a verifier.Action, err error) {
+	if a.Kind == verifier.ActionRollback {
+		called := Called{Refused: err.Error()}
+		if errors.Is(err, verifier.ErrTemporary) {
+			called = Called{GaveUp: err.Error()}
+		}
+		r.answer(ctx, a, called)
+	}
+	r.finish(ctx, a, verifier.ActionGivenUp, err.Error())
+	r.Log.Error("action given up", "action", a.Key, "err", err)
+	r.acted(a, "given_up")
+}
+
+// answer tells the verification how its rollback was received, before the action is put down: a crash between the two asks the
+// tool again with the same key.
+func (r *Runner) answer(ctx context.Context, a verifier.Action, e Called) {
+	e.Verification, e.Key = a.Subject, a.Key
+	world := r.World()
+	_, err := r.Store.Decide(ctx, a.Subject, func(s *verifier.Scene) (verifier.Effects, error) {
+		return world.Step(s, e, r.Now())
+	})
+	if err != nil && !isConflict(err) {
+		r.failed("record the answer to "+a.Key, err)
+	}
+}
+
+func (r *Runner) finish(ctx context.Context, a verifier.Action, state verifier.ActionState, problem string) {
+	a.State, a.Problem = state, problem
+	r.failed("save action "+a.Key, r.Store.SaveAction(ctx, a))
+}
+
+func (r *Runner) acted(a verifier.Action, result string) {
+	if r.Observer.Acted != nil {
+		r.Observer.Acted(a.Kind, result)
+	}
+}
+
+func isCancelled(err error) bool { return errors.Is(err, context.Canceled) }

@@ -1,0 +1,235 @@
+package lifecycle
+
+import (
+	"time"
+
+	"verifier"
+)
+
+// importTool is the tool of deploys that came in from a file: they are history and get no verification.
+const importTool = "import"
+
+// arrived decides what a recorded deploy brings about: a watch of its own, a place in a running one, the end of older ones, the
+// confirmation of a rollback.
+func (c *change) arrived() {
+	d := c.scene.Deploy
+	if d.Void || d.Tool == importTool {
+		return
+	}
+	switch d.Status {
+	case verifier.Started:
+		c.started(d)
+	case verifier.Succeeded:
+		c.succeeded(d)
+	case verifier.Failed:
+		c.failedDeploy(d)
+	}
+}
+
+// started opens a watch that waits for the end of the deploy, and stops rollbacks of what it is about to replace.
+func (c *change) started(d verifier.Deploy) {
+	c.cancelOlder(d)
+	if v := c.watch(d.ID); v != nil {
+		v.Deploy = d
+		return
+	}
+	v := c.open(d)
+	if c.overtaken(d) {
+		c.close(v, verifier.Superseded, "")
+		return
+	}
+	v.DueAt = c.actUntil(d)
+}
+
+func (c *change) failedDeploy(d verifier.Deploy) {
+	v := c.watch(d.ID)
+	if v == nil {
+		v = c.open(d)
+	}
+	v.Deploy = d
+	c.close(v, verifier.CancelledState, "deploy_failed")
+}
+
+func (c *change) succeeded(d verifier.Deploy) {
+	v := c.watch(d.ID)
+	if v != nil && (v.Ended != nil || !v.From.IsZero() && v.Rules != "") {
+		c.refresh(v, d)
+		return
+	}
+	if v == nil && c.joined(d.ID) {
+		return
+	}
+	answered := c.confirm(d)
+	c.cancelOlder(d)
+	if c.overtaken(d) {
+		if v == nil {
+			v = c.open(d)
+		}
+		v.Deploy = d
+		c.close(v, verifier.Superseded, "")
+		return
+	}
+	if joins(d) {
+		if running := c.running(d); running != nil {
+			c.join(running, d, v)
+			return
+		}
+	} else {
+		c.supersede(d)
+	}
+	if v == nil {
+		v = c.open(d)
+	}
+	c.begin(v, d, answered)
+}
+
+// refresh takes facts that came later into a watch that runs already.
+func (c *change) refresh(v *verifier.Verification, d verifier.Deploy) {
+	v.Deploy = d
+	if v.Ended == nil && !d.At.Equal(v.From) {
+		c.begin(v, d, c.scene.Watch(v.Answers))
+	}
+}
+
+func (c *change) joined(id string) bool {
+	for _, v := range c.scene.Watches {
+		for _, j := range v.Joined {
+			if j.ID == id {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// open is a new verification for the deploy, waiting.
+func (c *change) open(d verifier.Deploy) *verifier.Verification {
+	return c.adopt(verifier.Verification{
+		ID: d.ID, Deploy: d, State: verifier.Waiting, From: d.At, Until: d.At, Findings: []verifier.Finding{},
+		Late: d.RecordedAt.Sub(d.At) > c.service(d).Rollback.ActWithin, Incident: "",
+	})
+}
+
+// begin starts the watch with the rules as they are now. answered is the verification whose rollback the deploy is, or nil.
+func (c *change) begin(v *verifier.Verification, d verifier.Deploy, answered *verifier.Verification) {
+	rules, hash := c.Rules(d)
+	v.Deploy, v.From, v.Rules = d, d.At, hash
+	if answered != nil {
+		v.Answers, v.Baseline = answered.ID, answered.Baseline
+	} else {
+		v.Baseline = baselineOf(c.scene, d, rules)
+	}
+	if len(rules) == 0 {
+		v.Reason = string(verifier.NoRules)
+		v.Findings = []verifier.Finding{}
+		c.close(v, verifier.Undecided, string(verifier.NoRules))
+		c.concluded(v)
+		return
+	}
+	c.out.RuleSet = &verifier.RuleSet{Hash: hash, Rules: rules}
+	v.Until = d.At.Add(longestWatch(rules))
+	v.DueAt = d.At.Add(shortestStep(rules))
+	for i := range rules {
+		v.Findings = append(v.Findings[:i:i], pending(rules[i], v))
+	}
+}
+
+func pending(r verifier.Rule, v *verifier.Verification) verifier.Finding {
+	return verifier.Finding{
+		Rule: r.Name, Outcome: verifier.Pending, Text: "waiting for the first data", Unit: r.Measure.Unit, From: v.From, To: v.From,
+		OnFail: r.OnFail, Severity: r.Severity, Optional: r.Optional,
+	}
+}
+
+// joins reports whether the deploy joins a running watch where there is one, and never rolls back.
+func joins(d verifier.Deploy) bool {
+	return d.Change != verifier.Release || d.Kind == verifier.KindRedeploy
+}
+
+// running is the watch of the place that still asks, of a deploy that landed before d.
+func (c *change) running(d verifier.Deploy) *verifier.Verification {
+	for _, v := range c.scene.Watches {
+		if v.ID != d.ID && v.Ended == nil && v.Deploy.Status == verifier.Succeeded && v.Deploy.Before(d) {
+			return c.watch(v.ID)
+		}
+	}
+	return nil
+}
+
+// join adds the deploy to the running watch; own is the watch that its start opened, or nil.
+func (c *change) join(running *verifier.Verification, d verifier.Deploy, own *verifier.Verification) {
+	running.Joined = append(running.Joined, verifier.Joined{ID: d.ID, At: d.At})
+	rules, _ := c.Rules(running.Deploy)
+	running.Until = running.Until.Add(longestSettle(rules) + shortestStep(rules))
+	if own != nil {
+		own.Deploy = d
+		c.close(own, verifier.Superseded, "joined")
+	}
+}
+
+// overtaken reports whether a newer release is live in the place already.
+func (c *change) overtaken(d verifier.Deploy) bool {
+	for _, p := range c.scene.History {
+		if p.Deploy.MovesLive() && p.Deploy.ID != d.ID && d.Before(p.Deploy) {
+			return true
+		}
+	}
+	return false
+}
+
+// supersede ends the watches over what d replaced. A failed one stays failed, and is asked about no more.
+func (c *change) supersede(d verifier.Deploy) {
+	for _, old := range c.scene.Watches {
+		if old.ID == d.ID || old.Ended != nil || !old.Deploy.Before(d) {
+			continue
+		}
+		if old.Deploy.Status == verifier.Started && old.Deploy.Change == verifier.Release && old.Deploy.At.After(d.At) {
+			continue
+		}
+		v := c.watch(old.ID)
+		wasWatching := v.State.Watching()
+		c.close(v, verifier.Superseded, "")
+		if wasWatching {
+			c.concluded(v)
+		}
+	}
+}
+
+// cancelOlder cancels what is proposed or counting down over older deploys of the place: somebody is at work there.
+func (c *change) cancelOlder(d verifier.Deploy) {
+	for _, old := range c.scene.Watches {
+		if old.ID == d.ID || old.Rollback == nil || !old.Deploy.Before(d) {
+			continue
+		}
+		if s := old.Rollback.State; s == verifier.RollbackProposed || s == verifier.RollbackApproved {
+			v := c.watch(old.ID)
+			c.settle(v, verifier.RollbackCancelled, Daemon, d.Version+" was deployed meanwhile")
+			c.update(v)
+		}
+	}
+}
+
+// confirm finds the rollback that the deploy answers: the newest one sent (or given up too early) to that version.
+func (c *change) confirm(d verifier.Deploy) *verifier.Verification {
+	if d.Change != verifier.Release {
+		return nil
+	}
+	for _, old := range c.scene.Watches {
+		r := old.Rollback
+		if r == nil || r.To != d.Version || !old.Deploy.Before(d) || r.SentAt == nil || d.At.Before(r.SentAt.Add(-time.Minute)) {
+			continue
+		}
+		switch r.State {
+		case verifier.RollbackSent, verifier.RollbackRefused, verifier.RollbackFailed:
+			if r.ConfirmedAt != nil {
+				continue
+			}
+			v := c.watch(old.ID)
+			c.settle(v, verifier.RollbackConfirmed, "", "")
+			v.Rollback.ConfirmedAt, v.Rollback.Answer = &c.now, d.ID
+			c.update(v)
+			return v
+		}
+	}
+	return nil
+}

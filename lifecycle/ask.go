@@ -1,0 +1,254 @@
+package lifecycle
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"sync"
+	"time"
+
+	"verifier"
+)
+
+// Backend is a source with what asking it needs to know: how late its data are, and whether it can tell changed instances from
+// unchanged ones for this measure.
+type Backend interface {
+	verifier.Source
+	Lag() time.Duration
+	HasPeers(verifier.Measure) bool
+}
+
+// Backends are the sources by name.
+type Backends map[string]Backend
+
+// asking is one question with the evidence that its answer goes into.
+type asking struct {
+	question verifier.Question
+	into     *verifier.Evidence
+	fixed    bool // a baseline: asked once and kept
+}
+
+// gather asks for everything that the watch lacks up to now and returns its evidence with the answers in it. changed is false
+// where nothing was to be asked yet.
+func gather(ctx context.Context, w verifier.Watched, service verifier.Service, sources Backends, now time.Time) (evidence []verifier.Evidence, changed bool) {
+	evidence = slices.Clone(w.Evidence)
+	book := map[string]*verifier.Evidence{}
+	for i := range evidence {
+		book[evidence[i].Rule+"\x00"+string(evidence[i].Arm)] = &evidence[i]
+	}
+	bySource := map[string][]asking{}
+	var fresh []*verifier.Evidence
+	for _, r := range w.Rules {
+		source, known := sources[r.Measure.Source]
+		if !known || settledRule(w.Verification, r) {
+			continue
+		}
+		for _, a := range askings(w.Verification, r, service, source, now, func(arm verifier.Arm) *verifier.Evidence {
+			e := book[r.Name+"\x00"+string(arm)]
+			if e == nil {
+				e = &verifier.Evidence{Rule: r.Name, Arm: arm}
+				fresh = append(fresh, e)
+			}
+			return e
+		}) {
+			bySource[r.Measure.Source] = append(bySource[r.Measure.Source], a)
+		}
+	}
+	if len(bySource) == 0 {
+		return evidence, false
+	}
+	askAll(ctx, bySource, sources)
+	for _, e := range fresh {
+		evidence = append(evidence, *e)
+	}
+	return evidence, true
+}
+
+// askAll asks all sources at the same time.
+func askAll(ctx context.Context, bySource map[string][]asking, sources Backends) {
+	var group sync.WaitGroup
+	for name, list := range bySource {
+		group.Go(func() {
+			questions := make([]verifier.Question, len(list))
+			for i, a := range list {
+				questions[i] = a.question
+			}
+			answers := sources[name].Ask(ctx, questions)
+			for i, a := range list {
+				take(a, answers[i])
+			}
+		})
+	}
+	group.Wait()
+}
+
+// settledRule reports whether nothing more is to be learned of the rule: it is decided, and no rollback depends on it.
+func settledRule(v verifier.Verification, r verifier.Rule) bool {
+	i := slices.IndexFunc(v.Findings, func(f verifier.Finding) bool { return f.Rule == r.Name })
+	if i < 0 || !v.Findings[i].Decided() {
+		return false
+	}
+	return !v.Findings[i].RollsBack() || !mayStillAct(v)
+}
+
+// mayStillAct reports whether a failed rule is looked at further: the countdown asks whether the trouble is over.
+func mayStillAct(v verifier.Verification) bool {
+	if v.Rollback == nil {
+		return v.State == verifier.FailedState
+	}
+	switch v.Rollback.State {
+	case verifier.RollbackApproved, verifier.RollbackProposed:
+		return true
+	case verifier.RollbackCancelled:
+		return v.Rollback.Reason == recoveredReason
+	}
+	return false
+}
+
+// askings are the questions of one rule: the deployed version and its peers up to now, the stretch before once.
+func askings(v verifier.Verification, r verifier.Rule, service verifier.Service, source Backend, now time.Time, of func(verifier.Arm) *verifier.Evidence) []asking {
+	subject := subjectOf(v.Deploy, service, r.Measure.Source)
+	end := floor(earlier(now.Add(-source.Lag()), askUntil(v)), r.Every)
+	var out []asking
+	add := func(arm verifier.Arm, s verifier.Subject) {
+		e := of(arm)
+		from := floor(v.From, r.Every)
+		if e.Until.After(from) {
+			from = floor(e.Until.Add(-source.Lag()), r.Every)
+		}
+		if from.Before(floor(v.From, r.Every)) {
+			from = floor(v.From, r.Every)
+		}
+		if end.After(e.Until) && end.After(from) {
+			out = append(out, asking{question(r, s, from, end), e, false})
+		}
+	}
+	add(verifier.ArmDeployed, subject)
+	if len(out) == 0 && end.Before(floor(v.From, r.Every).Add(r.Every)) {
+		return nil
+	}
+	if comparesWith(r, verifier.ArmPeers) && source.HasPeers(r.Measure) && len(subject.Hosts) > 0 {
+		peers := subject
+		peers.Peers = true
+		add(verifier.ArmPeers, peers)
+	}
+	if a, ok := askBefore(v, r, subject, source, now, of); ok {
+		out = append(out, a)
+	}
+	return out
+}
+
+// askBefore asks for the baseline at the first wake after settle and lag.
+func askBefore(v verifier.Verification, r verifier.Rule, s verifier.Subject, source Backend, now time.Time, of func(verifier.Arm) *verifier.Evidence) (asking, bool) {
+	if v.Baseline == nil || now.Before(v.From.Add(source.Lag())) {
+		return asking{}, false
+	}
+	e := of(verifier.ArmBefore)
+	if e.Settled {
+		return asking{}, false
+	}
+	from := v.Baseline.From
+	if earliest := v.Baseline.Until.Add(-overOf(r)); earliest.After(from) {
+		from = earliest
+	}
+	from, to := ceil(from, r.Every), floor(v.Baseline.Until, r.Every)
+	if !to.After(from) {
+		e.Settled = true
+		return asking{}, false
+	}
+	s.Version = v.Baseline.Version
+	s.Hosts = nil
+	return asking{question(r, s, from, to), e, true}, true
+}
+
+func question(r verifier.Rule, s verifier.Subject, from, to time.Time) verifier.Question {
+	return verifier.Question{Measure: r.Measure, Subject: s, From: from, To: to, Step: r.Every}
+}
+
+func comparesWith(r verifier.Rule, arm verifier.Arm) bool {
+	return r.Compare != nil && slices.Contains(r.Compare.With, arm)
+}
+
+// askUntil is the end of the last step that is asked for: the end of the watch, or of a countdown that outlasts it.
+func askUntil(v verifier.Verification) time.Time {
+	if r := v.Rollback; r != nil && r.SendAt != nil && r.SendAt.After(v.Until) {
+		return *r.SendAt
+	}
+	return v.Until
+}
+
+// subjectOf is whom to ask about, by the names that the source uses.
+func subjectOf(d verifier.Deploy, service verifier.Service, source string) verifier.Subject {
+	s := verifier.Subject{
+		Service: d.Service, Environment: d.Environment, Target: d.Target, Version: d.Version, Team: d.Team, Hosts: d.Hosts, Labels: d.Labels,
+	}
+	if name := service.Names[source]; name != "" {
+		s.Service = fillName(name, d)
+	}
+	return s
+}
+
+// take puts an answer into the evidence. Steps that are answered again replace what was known of them.
+func take(a asking, answer verifier.Answer) {
+	e, q := a.into, a.question
+	if answer.Err != nil {
+		e.Trouble, e.Problem = troubleOf(answer.Err), answer.Err.Error()
+		var failure *verifier.SourceError
+		if a.fixed && errors.As(answer.Err, &failure) && failure.Permanent {
+			e.Settled = true
+		}
+		return
+	}
+	e.Trouble, e.Problem = "", ""
+	if e.From.IsZero() || q.From.Before(e.From) {
+		e.From = q.From
+	}
+	kept := slices.DeleteFunc(slices.Clone(e.Samples), func(s verifier.Sample) bool { return s.T.After(q.From) && !s.T.After(q.To) })
+	e.Samples = append(kept, answer.Samples...)
+	slices.SortFunc(e.Samples, func(x, y verifier.Sample) int { return x.T.Compare(y.T) })
+	e.Partial, e.Query, e.Link = answer.Partial, answer.Query, answer.Link
+	if answer.Nearest != "" {
+		e.Nearest = answer.Nearest
+	}
+	if answer.Partial != "" {
+		return // asked again from where it was whole
+	}
+	until := q.To
+	if !answer.Until.IsZero() && answer.Until.Before(until) {
+		until = answer.Until
+	}
+	if until.After(e.Until) {
+		e.Until = until
+	}
+	e.Settled = a.fixed
+}
+
+func troubleOf(err error) verifier.Reason {
+	var failure *verifier.SourceError
+	if errors.As(err, &failure) && failure.Reason != "" {
+		return failure.Reason
+	}
+	return verifier.SourceDown
+}
+
+func floor(t time.Time, step time.Duration) time.Time {
+	if step <= 0 {
+		return t
+	}
+	n := t.UnixNano()
+	return time.Unix(0, n-n%int64(step)).UTC()
+}
+
+func ceil(t time.Time, step time.Duration) time.Time {
+	if f := floor(t, step); !f.Equal(t) {
+		return f.Add(step)
+	}
+	return t
+}
+
+func earlier(a, b time.Time) time.Time {
+	if a.Before(b) {
+		return a
+	}
+	return b
+}

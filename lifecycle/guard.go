@@ -1,0 +1,282 @@
+package lifecycle
+
+import (
+	"fmt"
+	"strings"
+	"time"
+
+	"verifier"
+	"verifier/record"
+)
+
+// guarded is what the guards said of one rollback.
+type guarded struct {
+	answers     []verifier.GuardAnswer
+	to          string
+	candidates  []string
+	environment string // why the environment is held to be the cause; empty when it is not
+}
+
+func (g guarded) denials() []verifier.GuardReason {
+	reasons := []verifier.GuardReason{}
+	for _, a := range g.answers {
+		if a.Denies {
+			reasons = append(reasons, a.Guard)
+		}
+	}
+	return reasons
+}
+
+// guarding is what one guard looks at.
+type guarding struct {
+	World
+	scene      *verifier.Scene
+	v          *verifier.Verification
+	asked      asked
+	now        time.Time
+	service    verifier.Service
+	to         string
+	candidates []string
+}
+
+// guards stand before every rollback, in this order; each says whether it denies, and why or why not. A person may skip some.
+var guards = []struct {
+	name   verifier.GuardReason
+	person bool // is asked of a person's rollback too
+	ask    func(*guarding) (denies bool, text string)
+}{
+	{verifier.GuardOff, false, (*guarding).off},
+	{verifier.GuardHeld, true, (*guarding).held},
+	{verifier.GuardNewer, true, (*guarding).newer},
+	{verifier.GuardRollback, true, (*guarding).isRollback},
+	{verifier.GuardNotRelease, true, (*guarding).notRelease},
+	{verifier.GuardIrreversible, true, (*guarding).irreversible},
+	{verifier.GuardNoTarget, true, (*guarding).noTarget},
+	{verifier.GuardCondemned, true, (*guarding).condemned},
+	{verifier.GuardLive, true, (*guarding).live},
+	{verifier.GuardLate, false, (*guarding).late},
+	{verifier.GuardTooFewSamples, false, (*guarding).tooFewSamples},
+	{verifier.GuardTooMany, false, (*guarding).tooMany},
+	{verifier.GuardRecentRollback, false, (*guarding).recentRollback},
+	{verifier.GuardEnvironment, false, (*guarding).environment},
+}
+
+func (c *change) guard(v *verifier.Verification, a asked) guarded {
+	return c.World.guard(c.scene, v, a, c.now)
+}
+
+// Guards is what every guard would say of rolling back the verification now, and the version it would go back to.
+func (w World) Guards(s *verifier.Scene, v verifier.Verification, now time.Time) (answers []verifier.GuardAnswer, to string, candidates []string) {
+	g := w.guard(s, &v, asked{}, now)
+	return g.answers, g.to, g.candidates
+}
+
+func (w World) guard(s *verifier.Scene, v *verifier.Verification, a asked, now time.Time) guarded {
+	g := &guarding{World: w, scene: s, v: v, asked: a, now: now, service: w.Catalogue.Service(v.Deploy.Place, v.Deploy.Team), to: a.to}
+	target, candidates := record.LastGood(s.History, v.Deploy)
+	if g.to == "" {
+		g.to, g.candidates = target, candidates
+	}
+	out := guarded{to: g.to, candidates: g.candidates}
+	if out.candidates == nil {
+		out.candidates = []string{}
+	}
+	for _, guard := range guards {
+		if a.person && !guard.person {
+			continue
+		}
+		denies, text := guard.ask(g)
+		out.answers = append(out.answers, verifier.GuardAnswer{Guard: guard.name, Denies: denies, Text: text})
+		if denies && guard.name == verifier.GuardEnvironment {
+			out.environment = text
+		}
+	}
+	return out
+}
+
+func (g *guarding) off() (bool, string) {
+	mode := g.service.Rollback.Mode
+	return mode == verifier.ModeOff, "mode is " + string(mode)
+}
+
+func (g *guarding) held() (bool, string) {
+	if g.Frozen != "" {
+		return true, g.Frozen
+	}
+	for _, h := range g.scene.Holds {
+		// The hold that the daemon made itself over the environment yields to a person.
+		if g.asked.person && strings.HasPrefix(h.ID, "environment/") {
+			continue
+		}
+		if h.Active(g.now) && h.Covers(verifier.StopsRollback, g.v.Deploy.Place, g.v.Deploy.Team) {
+			return true, fmt.Sprintf("held by %s: %s", h.By, h.Reason)
+		}
+	}
+	return false, "no hold"
+}
+
+// newer looks for somebody at work in the place. A redeploy of the same version changes nothing: deploys server by server send
+// one for each server.
+func (g *guarding) newer() (bool, string) {
+	for _, p := range g.scene.History {
+		d := p.Deploy
+		if d.ID == g.v.ID || !g.v.Deploy.Before(d) || sameAgain(d, g.v.Deploy) {
+			continue
+		}
+		if d.Status == verifier.Succeeded || d.Status == verifier.Started && p.State.Watching() {
+			return true, fmt.Sprintf("%s %s is newer (%s)", d.Service, d.Version, d.Status)
+		}
+	}
+	return false, "nothing newer was deployed or started"
+}
+
+// sameAgain reports whether newer is the same version once more.
+func sameAgain(newer, d verifier.Deploy) bool {
+	return newer.Change == verifier.Release && d.Change == verifier.Release && newer.Version == d.Version
+}
+
+func (g *guarding) isRollback() (bool, string) {
+	if g.v.Deploy.Kind == verifier.KindRollback {
+		return true, "it is a rollback itself"
+	}
+	return false, "it is not a rollback itself"
+}
+
+func (g *guarding) notRelease() (bool, string) {
+	d := g.v.Deploy
+	if d.Change != verifier.Release {
+		return true, "it is a change of kind " + string(d.Change)
+	}
+	if d.Kind == verifier.KindRedeploy {
+		return true, "it is a redeploy of the version that was live"
+	}
+	return false, "it is a release"
+}
+
+func (g *guarding) irreversible() (bool, string) {
+	d := g.v.Deploy
+	all := append([]verifier.Deploy{d}, record.Crossed(g.scene.History, d, g.to)...)
+	for _, crossed := range all {
+		if !crossed.Irreversible() {
+			continue
+		}
+		text := fmt.Sprintf("%s is marked irreversible", crossed.Version)
+		if crossed.Rollback.Reason != "" {
+			text += ": " + crossed.Rollback.Reason
+		}
+		if g.asked.person && g.asked.admin && g.asked.reason != "" {
+			return false, text + "; crossed by an admin: " + g.asked.reason
+		}
+		return true, text
+	}
+	return false, "nothing on the way back is marked irreversible"
+}
+
+func (g *guarding) noTarget() (bool, string) {
+	switch {
+	case g.to != "":
+		return false, "back to " + g.to
+	case len(g.candidates) > 0:
+		return false, "no version before it is known to be good; a person may choose among " + strings.Join(g.candidates, ", ")
+	}
+	return true, "no version was live here before"
+}
+
+func (g *guarding) condemned() (bool, string) {
+	if g.to != "" && record.Condemned(g.scene.History, g.to) {
+		return true, g.to + " is condemned"
+	}
+	return false, "the target is not condemned"
+}
+
+func (g *guarding) live() (bool, string) {
+	live, ok := record.Live(g.scene.History, g.now)
+	if ok && live == g.to {
+		return true, g.to + " is live already"
+	}
+	return false, "the target is not what is live"
+}
+
+func (g *guarding) late() (bool, string) {
+	d, within := g.v.Deploy, g.service.Rollback.ActWithin
+	verdict := g.now
+	if g.v.FailedAt != nil {
+		verdict = *g.v.FailedAt
+	}
+	switch {
+	case g.v.Late || d.RecordedAt.Sub(d.At) > within:
+		return true, fmt.Sprintf("the deploy was recorded %s after its time", d.RecordedAt.Sub(d.At).Round(time.Second))
+	case g.now.Sub(d.At) > within:
+		return true, fmt.Sprintf("it is %s after the deploy; act_within is %s", g.now.Sub(d.At).Round(time.Second), within)
+	case !g.v.Until.IsZero() && verdict.After(g.v.Until.Add(graceAfterWatch)):
+		return true, "the verdict came after the watch"
+	}
+	return false, "the verdict came in time"
+}
+
+// graceAfterWatch is how long after the end of a watch its last answers may still come in: sources lag.
+const graceAfterWatch = 2 * time.Minute
+
+func (g *guarding) tooFewSamples() (bool, string) {
+	for _, f := range g.v.Findings {
+		if f.RollsBack() && (f.Samples > 0 || f.Reason == verifier.WentSilent) {
+			return false, fmt.Sprintf("%s rests on %d samples", f.Rule, f.Samples)
+		}
+	}
+	return true, "no failing rule that rolls back rests on samples"
+}
+
+func (g *guarding) tooMany() (bool, string) {
+	p := g.service.Rollback
+	mine := g.v.Deploy.GroupOrID()
+	service, all := map[string]bool{}, map[string]bool{}
+	for _, s := range g.scene.Rollbacks {
+		if s.Group == mine || s.Verification == g.v.ID || g.now.Sub(s.At) > p.In {
+			continue
+		}
+		all[s.Group] = true
+		if strings.EqualFold(s.Place.Service, g.v.Deploy.Service) {
+			service[s.Group] = true
+		}
+	}
+	switch {
+	case len(service) >= p.PerService:
+		return true, fmt.Sprintf("%d rollbacks of %s in %s; at most %d", len(service), g.v.Deploy.Service, p.In, p.PerService)
+	case len(all) >= p.All:
+		return true, fmt.Sprintf("%d rollbacks over all in %s; at most %d", len(all), p.In, p.All)
+	}
+	return false, fmt.Sprintf("%d rollbacks of this service and %d over all in %s", len(service), len(all), p.In)
+}
+
+func (g *guarding) recentRollback() (bool, string) {
+	apart := g.service.Rollback.AtLeastApart
+	for _, s := range g.scene.Rollbacks {
+		if s.Verification != g.v.ID && s.Place.Key() == g.v.Deploy.Place.Key() && g.now.Sub(s.At) < apart {
+			return true, fmt.Sprintf("the last rollback here was %s ago; at least %s apart", g.now.Sub(s.At).Round(time.Second), apart)
+		}
+	}
+	return false, fmt.Sprintf("no rollback here in the last %s", apart)
+}
+
+// environment denies where unrelated services fail together, or services that nobody deployed are worse too.
+func (g *guarding) environment() (bool, string) {
+	if len(g.asked.shared) >= 2 {
+		return true, "worse too, without a deploy: " + strings.Join(g.asked.shared, ", ")
+	}
+	names := map[string]string{g.v.Deploy.GroupOrID(): g.v.Deploy.Service}
+	for _, f := range g.scene.Failures {
+		if g.now.Sub(f.At) > g.Unrelated.Within || strings.EqualFold(f.Place.Service, g.v.Deploy.Service) || g.related(f) {
+			continue
+		}
+		names[f.Group] = f.Place.Service
+	}
+	if n := g.Unrelated.Services; n > 0 && len(names) >= n {
+		return true, fmt.Sprintf("%d unrelated services failed within %s: %s", len(names), g.Unrelated.Within, strings.Join(sorted(names), ", "))
+	}
+	return false, "other services are fine, as far as is known"
+}
+
+func (g *guarding) related(f verifier.Failure) bool {
+	other := g.Catalogue.Service(f.Place, "")
+	return f.Group == g.v.Deploy.GroupOrID() || contains(g.service.DependsOn, f.Place.Service) || contains(other.DependsOn, g.v.Deploy.Service)
+}

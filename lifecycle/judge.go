@@ -1,0 +1,185 @@
+package lifecycle
+
+import (
+	"slices"
+	"strings"
+	"time"
+
+	"verifier"
+	"verifier/rules"
+)
+
+// judge makes the findings of a watch out of its evidence. What was decided stays decided.
+func judge(w verifier.Watched, evidence []verifier.Evidence, sources Backends, now time.Time) []verifier.Finding {
+	v := w.Verification
+	findings := make([]verifier.Finding, 0, len(w.Rules))
+	for _, r := range w.Rules {
+		if i := slices.IndexFunc(v.Findings, func(f verifier.Finding) bool { return f.Rule == r.Name }); i >= 0 && v.Findings[i].Decided() {
+			findings = append(findings, v.Findings[i])
+			continue
+		}
+		findings = append(findings, rules.Judge(r, caseOf(v, r, evidence, lagOf(sources, r), now), now))
+	}
+	return findings
+}
+
+// lagOf is how late the rule's source is; one that is gone from the configuration answers nothing any more.
+func lagOf(sources Backends, r verifier.Rule) time.Duration {
+	if s, ok := sources[r.Measure.Source]; ok {
+		return s.Lag()
+	}
+	return 0
+}
+
+// caseOf is what one rule is judged by.
+func caseOf(v verifier.Verification, r verifier.Rule, evidence []verifier.Evidence, lag time.Duration, now time.Time) verifier.Case {
+	c := verifier.Case{
+		Deploy: v.Deploy, From: v.From, Until: v.Until, Baseline: v.Baseline, Arms: map[verifier.Arm]verifier.Evidence{},
+		Traffic: traffic(r, v, evidence, now),
+	}
+	for _, e := range evidence {
+		if e.Rule == r.Name {
+			e.Samples = withoutJoined(e, v.Joined, r)
+			c.Arms[e.Arm] = e
+		}
+	}
+	deployed, asked := c.Arms[verifier.ArmDeployed]
+	if !asked {
+		deployed = verifier.Evidence{Rule: r.Name, Arm: verifier.ArmDeployed}
+	}
+	c.Ended = ended(v, r, deployed, lag, now)
+	if c.Ended && deployed.Trouble == "" && deployed.Until.Before(floor(v.Until, r.Every)) && deployed.Partial == "" {
+		deployed.Trouble = verifier.Lagging
+		if !asked {
+			deployed.Trouble, deployed.Problem = verifier.SourceGone, "no source named "+r.Measure.Source+" is configured any more"
+		}
+		c.Arms[verifier.ArmDeployed] = deployed
+	}
+	return c
+}
+
+// graceInTrouble is how long after the end of the watch a source that does not answer is waited for.
+const graceInTrouble = 5 * time.Minute
+
+// ended reports whether no more evidence will come for the rule: all steps were asked for, and once more a lag later, or the
+// source has been waited for long enough.
+func ended(v verifier.Verification, r verifier.Rule, deployed verifier.Evidence, lag time.Duration, now time.Time) bool {
+	final := v.Until.Add(2 * lag)
+	if now.Before(final) {
+		return false
+	}
+	if deployed.Trouble == "" && deployed.Partial == "" && !deployed.Until.Before(floor(v.Until, r.Every)) {
+		return true
+	}
+	return !now.Before(final.Add(min(graceInTrouble, r.Watch)))
+}
+
+// withoutJoined leaves out the steps in which another change of the place took hold.
+func withoutJoined(e verifier.Evidence, joined []verifier.Joined, r verifier.Rule) []verifier.Sample {
+	if len(joined) == 0 || e.Arm != verifier.ArmDeployed && e.Arm != verifier.ArmPeers {
+		return e.Samples
+	}
+	return slices.DeleteFunc(slices.Clone(e.Samples), func(s verifier.Sample) bool {
+		return slices.ContainsFunc(joined, func(j verifier.Joined) bool {
+			return s.T.After(j.At) && s.T.Add(-r.Every).Before(j.At.Add(r.Settle))
+		})
+	})
+}
+
+// traffic reports whether other evidence of the watch shows that requests still come: some other rule had data in its last steps.
+func traffic(r verifier.Rule, v verifier.Verification, evidence []verifier.Evidence, now time.Time) bool {
+	for _, e := range evidence {
+		if e.Rule == r.Name || e.Arm != verifier.ArmDeployed || len(e.Samples) == 0 {
+			continue
+		}
+		last := e.Samples[len(e.Samples)-1]
+		if last.T.After(v.From.Add(r.Settle)) && e.Until.Sub(last.T) <= 2*r.Every && (last.Value > 0 || last.Exposure > 0) {
+			return true
+		}
+	}
+	return false
+}
+
+// recovered looks, at the end of a countdown, at the rules that asked for the rollback: all of them must be back.
+func recovered(w verifier.Watched, evidence []verifier.Evidence, sources Backends, now time.Time) (bool, string) {
+	v := w.Verification
+	if v.FailedAt == nil {
+		return false, ""
+	}
+	var texts []string
+	for _, f := range v.Findings {
+		if !f.RollsBack() {
+			continue
+		}
+		r, ok := ruleNamed(w.Rules, f.Rule)
+		if !ok {
+			return false, "the rule " + f.Rule + " is gone"
+		}
+		back, text := rules.Recovered(r, caseOf(v, r, evidence, lagOf(sources, r), now), *v.FailedAt, now)
+		texts = append(texts, text)
+		if !back {
+			return false, text
+		}
+	}
+	return len(texts) > 0, strings.Join(texts, "; ")
+}
+
+// relapsed judges the rules that asked for a rollback anew, from when the last one was called off.
+func relapsed(w verifier.Watched, evidence []verifier.Evidence, sources Backends, now time.Time) bool {
+	v := w.Verification
+	if v.Rollback == nil || v.Rollback.State != verifier.RollbackCancelled || v.Rollback.Reason != recoveredReason {
+		return false
+	}
+	return slices.ContainsFunc(v.Findings, func(f verifier.Finding) bool {
+		r, ok := ruleNamed(w.Rules, f.Rule)
+		if !ok || !f.RollsBack() {
+			return false
+		}
+		c := caseOf(v, r, evidence, lagOf(sources, r), now)
+		c.From, c.Ended = v.Rollback.At, false
+		r.Settle = 0
+		return rules.Judge(r, c, now).RollsBack()
+	})
+}
+
+func ruleNamed(list []verifier.Rule, name string) (verifier.Rule, bool) {
+	i := slices.IndexFunc(list, func(r verifier.Rule) bool { return r.Name == name })
+	if i < 0 {
+		return verifier.Rule{}, false
+	}
+	return list[i], true
+}
+
+// next is when the watch is looked at again: when the next step of any undecided rule is complete, or the last lag is over.
+func next(w verifier.Watched, evidence []verifier.Evidence, findings []verifier.Finding, sources Backends, now time.Time) time.Time {
+	due := now.Add(time.Minute)
+	for i, r := range w.Rules {
+		if i < len(findings) && findings[i].Decided() && !findings[i].RollsBack() {
+			continue
+		}
+		lag := lagOf(sources, r)
+		due = earlier(due, nextOf(w.Verification, r, evidence, lag, now))
+	}
+	return due
+}
+
+func nextOf(v verifier.Verification, r verifier.Rule, evidence []verifier.Evidence, lag time.Duration, now time.Time) time.Time {
+	at := floor(now.Add(-lag), r.Every).Add(r.Every).Add(lag)
+	if at.After(v.Until.Add(lag)) {
+		at = v.Until.Add(2 * lag)
+	}
+	i := slices.IndexFunc(evidence, func(e verifier.Evidence) bool {
+		return e.Rule == r.Name && e.Arm == verifier.ArmDeployed && (e.Trouble != "" || e.Partial != "")
+	})
+	if i >= 0 || !at.After(now) {
+		at = now.Add(max(r.Every, 100*time.Millisecond))
+	}
+	return at
+}
+
+// fillName fills the templates that a name in the catalogue may hold.
+func fillName(name string, d verifier.Deploy) string {
+	return strings.NewReplacer(
+		"{{.Service}}", d.Service, "{{.Environment}}", d.Environment, "{{.Target}}", d.Target, "{{.Version}}", d.Version, "{{.Team}}", d.Team,
+	).Replace(name)
+}

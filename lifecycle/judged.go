@@ -1,0 +1,163 @@
+package lifecycle
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"verifier"
+	"verifier/rules"
+)
+
+// judged takes the findings of one wake: the verdict first, then whatever of the rollback was waiting for the time.
+func (c *change) judged(e Judged) error {
+	v := c.watch(e.Verification)
+	if v == nil {
+		return fmt.Errorf("verification %s: %w", e.Verification, verifier.ErrNotFound)
+	}
+	if v.Revision != e.Revision {
+		return conflict("revision", "the verification changed while it was judged")
+	}
+	if len(e.Evidence) > 0 {
+		c.out.Evidence = append(c.out.Evidence, verifier.EvidenceOf{Verification: v.ID, Evidence: e.Evidence})
+	}
+	if v.Ended == nil {
+		c.observe(v, e)
+	}
+	c.elapsed(v, e)
+	return nil
+}
+
+func (c *change) observe(v *verifier.Verification, e Judged) {
+	v.DueAt = e.Next
+	if v.Deploy.Status == verifier.Started {
+		c.unended(v)
+		return
+	}
+	if len(e.Evidence) > 0 && v.State == verifier.Waiting {
+		v.State = verifier.Observing
+	}
+	known := failing(v.Findings)
+	v.Findings = e.Findings
+	if now := failing(v.Findings); len(now) > len(known) {
+		c.failed(v, e)
+	}
+	if !anyPending(v.Findings) {
+		c.finished(v)
+	}
+}
+
+// unended closes the watch over a deploy that was started and never ended.
+func (c *change) unended(v *verifier.Verification) {
+	if c.now.Before(c.actUntil(v.Deploy)) {
+		v.DueAt = c.actUntil(v.Deploy)
+		return
+	}
+	c.close(v, verifier.CancelledState, "no_end")
+}
+
+// failed enters the verdict with the first failing rule that counts; later ones add to it, and may make a rollback of an alert.
+func (c *change) failed(v *verifier.Verification, e Judged) {
+	if v.State.Watching() {
+		v.State = verifier.FailedState
+		v.FailedAt, v.DecidedAt = &c.now, &c.now
+		c.concluded(v)
+	}
+	if v.Rollback == nil && slices.ContainsFunc(v.Findings, verifier.Finding.RollsBack) {
+		c.propose(v, asked{shared: e.Shared, rules: e.Rules})
+	}
+	c.update(v)
+}
+
+// finished ends a watch of which nothing more is to be learned.
+func (c *change) finished(v *verifier.Verification) {
+	if v.State == verifier.FailedState {
+		if !c.now.Before(v.Until) {
+			c.end(v)
+		}
+		return
+	}
+	outcome, reason := rules.Verdict(v.Findings)
+	switch outcome {
+	case verifier.Pass:
+		c.close(v, verifier.Passed, "")
+	case verifier.Inconclusive:
+		c.close(v, verifier.Undecided, string(reason))
+	default:
+		return
+	}
+	c.concluded(v)
+}
+
+// concluded draws what follows for others from a verdict: the rollback that this deploy answers has helped or not, and what was
+// wrong in this place before is over.
+func (c *change) concluded(v *verifier.Verification) {
+	if v.Answers != "" {
+		c.answered(v)
+	}
+	if v.State == verifier.Passed {
+		c.resolvePlace(v)
+	}
+	if v.State == verifier.Passed || v.State == verifier.Undecided {
+		c.tellVerdict(v)
+	}
+}
+
+// answered carries the verdict on a rollback's own deploy back to the rollback.
+func (c *change) answered(v *verifier.Verification) {
+	failed := c.watch(v.Answers)
+	if failed == nil || failed.Rollback == nil || failed.Rollback.State != verifier.RollbackConfirmed {
+		return
+	}
+	if v.State == verifier.Passed {
+		c.settle(failed, verifier.RollbackRecovered, "", "")
+		failed.Rollback.RecoveredAt = &c.now
+	} else {
+		c.settle(failed, verifier.RollbackFailed, "", "not_recovered")
+	}
+	c.update(failed)
+}
+
+// failing are the names of the rules that make the verification fail.
+func failing(findings []verifier.Finding) []string {
+	var names []string
+	for _, f := range findings {
+		if f.Outcome == verifier.Fail && f.Counts() {
+			names = append(names, f.Rule)
+		}
+	}
+	return names
+}
+
+func anyPending(findings []verifier.Finding) bool {
+	return slices.ContainsFunc(findings, func(f verifier.Finding) bool { return f.Outcome == verifier.Pending })
+}
+
+// worst is the failing finding that weighs most: one that rolls back before one that pages before the rest.
+func worst(findings []verifier.Finding) *verifier.Finding {
+	var best *verifier.Finding
+	weight := func(f *verifier.Finding) int {
+		switch {
+		case f.RollsBack():
+			return 3
+		case f.Severity == verifier.SeverityPage:
+			return 2
+		}
+		return 1
+	}
+	for i := range findings {
+		f := &findings[i]
+		if f.Outcome == verifier.Fail && f.Counts() && (best == nil || weight(f) > weight(best)) {
+			best = f
+		}
+	}
+	return best
+}
+
+func sentence(s string) string {
+	s = strings.TrimSpace(s)
+	if s == "" || strings.ContainsAny(s[len(s)-1:], ".!?") {
+		return s
+	}
+	return s + "."
+}

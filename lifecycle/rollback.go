@@ -1,0 +1,224 @@
+package lifecycle
+
+import (
+	"encoding/json"
+	"fmt"
+	"strings"
+	"time"
+
+	"verifier"
+)
+
+// asked is how a rollback came to be asked for.
+type asked struct {
+	person bool
+	admin  bool
+	by     string
+	reason string
+	to     string   // a person's choice
+	shared []string // services that are worse too
+	rules  []verifier.Rule
+}
+
+// propose opens the rollback of a failed verification and takes it as far as its mode allows.
+func (c *change) propose(v *verifier.Verification, a asked) {
+	policy := c.service(v.Deploy).Rollback
+	g := c.guard(v, a)
+	number := 1
+	if v.Rollback != nil {
+		number = v.Rollback.Number + 1
+	}
+	v.Rollback = &verifier.Rollback{
+		State: verifier.RollbackProposed, Mode: policy.Mode, From: v.Deploy.Version, To: g.to, Candidates: g.candidates,
+		Reasons: []verifier.GuardReason{}, ProposedAt: &c.now, Number: number, At: c.now,
+	}
+	c.record(v, g)
+	r := v.Rollback
+	if len(r.Reasons) > 0 {
+		c.settle(v, verifier.RollbackVetoed, "", "")
+		return
+	}
+	if r.To == "" {
+		r.Mode = verifier.ModeApprove // nobody but a person can choose among the candidates
+	}
+	if r.Mode == verifier.ModeAuto {
+		send := c.now.Add(policy.Countdown)
+		c.settle(v, verifier.RollbackApproved, Auto, "")
+		r.SendAt = &send
+	}
+}
+
+// record keeps what every guard said, with the rollback and in the audit.
+func (c *change) record(v *verifier.Verification, g guarded) {
+	r := v.Rollback
+	r.Guards, r.Reasons = g.answers, g.denials()
+	detail, _ := json.Marshal(g.answers) // unreachable error: strings and booleans
+	c.audit(Daemon, "guard", v.ID, strings.Join(words(r.Reasons), " "), string(detail))
+	if g.environment != "" {
+		c.holdEnvironment(v, g.environment)
+	}
+}
+
+// settle moves the rollback to a state. by names who did it; empty leaves the name that stands there.
+func (c *change) settle(v *verifier.Verification, state verifier.RollbackState, by, reason string) {
+	r := v.Rollback
+	r.State, r.At, r.Reason = state, c.now, reason
+	if state != verifier.RollbackApproved {
+		r.SendAt = nil
+	}
+	if by != "" {
+		r.By = &by
+	}
+	c.audit(orDaemon(by), "rollback "+string(state), v.ID, reason, "to "+r.To)
+}
+
+func orDaemon(by string) string {
+	if by == "" || by == Auto {
+		return Daemon
+	}
+	return by
+}
+
+// elapsed looks at what the rollback waits for: its countdown, an approval, the confirmation.
+func (c *change) elapsed(v *verifier.Verification, e Judged) {
+	r := v.Rollback
+	if r == nil {
+		return
+	}
+	switch r.State {
+	case verifier.RollbackProposed:
+		c.proposedElapsed(v)
+	case verifier.RollbackApproved:
+		if r.SendAt != nil && !c.now.Before(*r.SendAt) {
+			c.countedDown(v, e)
+		} else {
+			c.vetoIfHeld(v)
+		}
+	case verifier.RollbackSent:
+		within := c.service(v.Deploy).Rollback.ConfirmWithin
+		if !c.now.Before(r.SentAt.Add(within)) {
+			c.settle(v, verifier.RollbackFailed, "", fmt.Sprintf("no deploy of %s within %s", r.To, within))
+			c.update(v)
+		}
+	case verifier.RollbackCancelled:
+		if r.Reason == recoveredReason && v.Ended == nil && e.Relapsed {
+			c.propose(v, asked{shared: e.Shared, rules: e.Rules})
+			c.update(v)
+		}
+	}
+}
+
+const recoveredReason = "recovered"
+
+func (c *change) proposedElapsed(v *verifier.Verification) {
+	if !c.now.Before(c.actUntil(v.Deploy)) {
+		c.settle(v, verifier.RollbackExpired, "", "nobody approved it in time")
+		c.update(v)
+		return
+	}
+	c.vetoIfHeld(v)
+}
+
+// vetoIfHeld lets a hold (or a mode that was turned off) end what waits, at once.
+func (c *change) vetoIfHeld(v *verifier.Verification) {
+	g := c.guard(v, asked{person: v.Rollback.Person, admin: v.Rollback.Admin, to: v.Rollback.To})
+	for _, a := range g.answers {
+		if a.Denies && (a.Guard == verifier.GuardHeld || a.Guard == verifier.GuardOff) {
+			v.Rollback.Guards, v.Rollback.Reasons = g.answers, []verifier.GuardReason{a.Guard}
+			c.settle(v, verifier.RollbackVetoed, "", "")
+			c.update(v)
+			return
+		}
+	}
+}
+
+// countedDown is the end of the countdown: called off if the trouble is over, else the guards are asked again and it is sent.
+func (c *change) countedDown(v *verifier.Verification, e Judged) {
+	if e.Recovered && !v.Rollback.Person {
+		c.settle(v, verifier.RollbackCancelled, Auto, recoveredReason)
+		c.update(v)
+		return
+	}
+	c.send(v, asked{person: v.Rollback.Person, admin: v.Rollback.Admin, to: v.Rollback.To, shared: e.Shared, rules: e.Rules})
+}
+
+// send asks the guards once more, in the transaction that marks the rollback sent and writes the call.
+func (c *change) send(v *verifier.Verification, a asked) {
+	r := v.Rollback
+	c.record(v, c.guard(v, a))
+	if len(r.Reasons) > 0 {
+		c.settle(v, verifier.RollbackVetoed, "", "")
+		c.update(v)
+		return
+	}
+	c.settle(v, verifier.RollbackSent, "", "")
+	r.SentAt = &c.now
+	c.out.Actions = append(c.out.Actions, c.call(v))
+	c.update(v)
+}
+
+// RollbackKey is the key of the action that calls for a rollback, the same through all its retries.
+func RollbackKey(verification string, number int) string {
+	return fmt.Sprintf("rollback/%s/%d", verification, number)
+}
+
+func (c *change) call(v *verifier.Verification) verifier.Action {
+	r, d := v.Rollback, v.Deploy
+	key := RollbackKey(v.ID, r.Number)
+	reason := ""
+	if f := worst(v.Findings); f != nil {
+		reason = f.Text
+	}
+	by := Auto
+	if r.By != nil {
+		by = *r.By
+	}
+	payload, _ := json.Marshal(verifier.RollbackOrder{By: c.service(d).Rollback.By, Call: verifier.RollbackCall{
+		Type: "rollback", ID: key, Verification: v.ID, Service: d.Service, Environment: d.Environment, Target: d.Target,
+		From: d.Version, To: r.To, Reason: reason, By: by, At: c.now, URL: c.page(v.ID), Deploy: d,
+	}}) // unreachable error: plain fields
+	return verifier.Action{
+		Key: key, Kind: verifier.ActionRollback, Subject: v.ID, Payload: payload, State: verifier.ActionWaiting, Created: c.now, DueAt: c.now,
+	}
+}
+
+// called takes the answer of the tool that rolls back.
+func (c *change) called(e Called) error {
+	v := c.watch(e.Verification)
+	if v == nil {
+		return fmt.Errorf("verification %s: %w", e.Verification, verifier.ErrNotFound)
+	}
+	r := v.Rollback
+	if r == nil || RollbackKey(v.ID, r.Number) != e.Key {
+		return conflict("rollback", "the answer is to %s, which is not the present rollback", e.Key)
+	}
+	switch {
+	case e.Refused != "" && r.State == verifier.RollbackSent:
+		c.settle(v, verifier.RollbackRefused, "", e.Refused)
+	case e.GaveUp != "" && r.State == verifier.RollbackSent:
+		c.settle(v, verifier.RollbackFailed, "", e.GaveUp)
+	case e.Refused == "" && e.GaveUp == "":
+		r.Taken = true
+		c.audit(Daemon, "rollback taken", v.ID, "", e.Message)
+	}
+	c.update(v)
+	return nil
+}
+
+// holdEnvironment stops rollbacks in the environment for an hour, and says so once.
+func (c *change) holdEnvironment(v *verifier.Verification, why string) {
+	env := v.Deploy.Environment
+	id := "environment/" + strings.ToLower(env)
+	for _, h := range c.scene.Holds {
+		if h.ID == id && h.Active(c.now) {
+			return
+		}
+	}
+	until := c.now.Add(time.Hour)
+	c.out.Holds = append(c.out.Holds, verifier.Hold{
+		ID: id, By: Daemon, Reason: why, At: c.now, Until: &until, Services: []string{}, Environments: []string{env}, Teams: []string{},
+		Stops: []string{verifier.StopsRollback},
+	})
+	c.audit(Daemon, "hold", id, why, "")
+	c.environmentIncident(env, id, why, until)
+}

@@ -1,0 +1,261 @@
+package lifecycle
+
+import (
+	"context"
+	"log/slog"
+	"slices"
+	"sync"
+	"time"
+
+	"verifier"
+)
+
+// Store is what the runner needs of the store. Claims raise the revision and set the due time to now + lease.
+type Store interface {
+	ClaimVerifications(ctx context.Context, now time.Time, limit int, lease time.Duration) ([]verifier.Watched, error)
+	RenewVerifications(ctx context.Context, ids []string, until time.Time) error
+	ClaimActions(ctx context.Context, now time.Time, limit int, lease time.Duration) ([]verifier.Action, error)
+	SaveAction(ctx context.Context, a verifier.Action) error
+	Save(ctx context.Context, effects ...verifier.Effects) []error
+	Decide(ctx context.Context, verification string, decide func(*verifier.Scene) (verifier.Effects, error)) (*verifier.Verification, error)
+	NextDue(ctx context.Context) (time.Time, error)
+	Changed() <-chan struct{}
+	PassedRecently(ctx context.Context, environment string, since, until time.Time, limit int) ([]verifier.Verification, error)
+}
+
+// Observer is told what the runner does; every field may be nil.
+type Observer struct {
+	Woke   func(late time.Duration)
+	Moved  func(before, after verifier.Verification)
+	Acted  func(kind verifier.ActionKind, result string)
+	Failed func(where string, err error)
+}
+
+// Runner is the one loop: it claims what is due, asks, judges and saves, and does the actions. Any number of them may share a
+// store.
+type Runner struct {
+	Store      Store
+	World      func() World // as it is configured now
+	Sources    func() Backends
+	Performers map[verifier.ActionKind]verifier.Performer
+	Now        func() time.Time
+	Log        *slog.Logger
+	Observer   Observer
+
+	flying flying
+}
+
+const (
+	lease      = 10 * time.Second
+	atOnce     = 64 // wakes and actions in flight
+	idlePoll   = 30 * time.Second
+	askTimeout = 30 * time.Second
+)
+
+// Run works until the context ends, then finishes what is in flight, for at most 10 seconds.
+func (r *Runner) Run(ctx context.Context) {
+	work, stop := context.WithCancel(context.WithoutCancel(ctx))
+	defer stop()
+	slots := make(chan struct{}, atOnce)
+	var group sync.WaitGroup
+	group.Go(func() { r.renew(work, ctx.Done()) })
+	for ctx.Err() == nil {
+		if r.claim(ctx, work, slots, &group) == 0 {
+			r.sleep(ctx)
+		}
+	}
+	time.AfterFunc(9*time.Second, stop)
+	group.Wait()
+}
+
+// claim takes what is due as far as there are free slots, and reports how much it was.
+func (r *Runner) claim(ctx, work context.Context, slots chan struct{}, group *sync.WaitGroup) int {
+	free := max(1, cap(slots)-len(slots))
+	now := r.Now()
+	watched, err := r.Store.ClaimVerifications(ctx, now, free, lease)
+	r.failed("claim verifications", err)
+	for _, w := range watched {
+		r.observeLateness(now, w)
+		r.flying.add(w.Verification.ID)
+		slots <- struct{}{}
+		group.Go(func() {
+			defer func() { r.flying.remove(w.Verification.ID); <-slots }()
+			r.wake(work, w)
+		})
+	}
+	actions, err := r.Store.ClaimActions(ctx, now, max(1, free/4), lease*6)
+	r.failed("claim actions", err)
+	for _, a := range actions {
+		slots <- struct{}{}
+		group.Go(func() {
+			defer func() { <-slots }()
+			r.act(work, a)
+		})
+	}
+	return len(watched) + len(actions)
+}
+
+func (r *Runner) observeLateness(now time.Time, w verifier.Watched) {
+	if r.Observer.Woke != nil && !w.Verification.DueAt.IsZero() {
+		r.Observer.Woke(max(0, now.Sub(w.Verification.DueAt)))
+	}
+}
+
+// sleep waits for the next row to fall due, or for a write that may have made one.
+func (r *Runner) sleep(ctx context.Context) {
+	due, err := r.Store.NextDue(ctx)
+	r.failed("look for what is due", err)
+	wait := idlePoll
+	if err == nil && !due.IsZero() {
+		wait = min(wait, max(time.Millisecond, due.Sub(r.Now())))
+	}
+	if err != nil {
+		wait = time.Second
+	}
+	timer := time.NewTimer(wait)
+	defer timer.Stop()
+	select {
+	case <-ctx.Done():
+	case <-timer.C:
+	case <-r.Store.Changed():
+	}
+}
+
+// renew keeps the leases of what is being asked about.
+func (r *Runner) renew(ctx context.Context, done <-chan struct{}) {
+	ticker := time.NewTicker(lease / 3)
+	defer ticker.Stop()
+	for {
+		select {
+		case <-done:
+			return
+		case <-ticker.C:
+			if ids := r.flying.old(lease / 4); len(ids) > 0 {
+				r.failed("renew leases", r.Store.RenewVerifications(ctx, ids, r.Now().Add(lease)))
+			}
+		}
+	}
+}
+
+func (r *Runner) failed(where string, err error) {
+	if err == nil || isCancelled(err) {
+		return
+	}
+	r.Log.Error("cannot work", "at", where, "err", err)
+	if r.Observer.Failed != nil {
+		r.Observer.Failed(where, err)
+	}
+}
+
+// wake is one look at one verification. Whoever was faster has the last word: a result that comes too late is dropped, and the
+// row is due again.
+func (r *Runner) wake(ctx context.Context, w verifier.Watched) {
+	ctx, cancel := context.WithTimeout(ctx, askTimeout)
+	defer cancel()
+	v := w.Verification
+	world, sources := r.World(), r.Sources()
+	e := Judged{Verification: v.ID, Revision: v.Revision, Rules: w.Rules, Findings: v.Findings}
+	if v.Ended == nil && v.Deploy.Status == verifier.Succeeded {
+		r.look(ctx, w, world, sources, &e)
+	}
+	if quiet(v, e, r.Now()) {
+		r.saved(v, r.Store.Save(ctx, quietly(v, e))[0])
+		return
+	}
+	e.Shared = r.shared(ctx, w, e, sources, world)
+	var before verifier.Verification
+	after, err := r.Store.Decide(ctx, v.ID, func(s *verifier.Scene) (verifier.Effects, error) {
+		if was := s.Watch(v.ID); was != nil {
+			before = *was
+		}
+		return world.Step(s, e, r.Now())
+	})
+	r.saved(v, err)
+	if err == nil && r.Observer.Moved != nil {
+		r.Observer.Moved(before, *after)
+	}
+}
+
+// look asks and judges.
+func (r *Runner) look(ctx context.Context, w verifier.Watched, world World, sources Backends, e *Judged) {
+	d := w.Verification.Deploy
+	evidence, changed := gather(ctx, w, world.Catalogue.Service(d.Place, d.Team), sources, r.Now())
+	now := r.Now()
+	if changed {
+		e.Evidence = evidence
+	}
+	e.Findings = judge(w, evidence, sources, now)
+	e.Next = next(w, evidence, e.Findings, sources, now)
+	e.Recovered, e.RecoveredBy = recovered(w, evidence, sources, now)
+	e.Relapsed = relapsed(w, evidence, sources, now)
+}
+
+func (r *Runner) saved(v verifier.Verification, err error) {
+	switch {
+	case err == nil:
+	case isConflict(err):
+		r.Log.Debug("somebody was faster", "verification", v.ID)
+	default:
+		r.failed("save verification "+v.ID, err)
+	}
+}
+
+// quiet reports whether a wake changed nothing but evidence and numbers: then no scene is needed.
+func quiet(v verifier.Verification, e Judged, now time.Time) bool {
+	if v.Ended != nil || v.Deploy.Status != verifier.Succeeded || v.Rollback != nil && waits(v.Rollback.State) || e.Relapsed {
+		return false
+	}
+	return len(failing(e.Findings)) == len(failing(v.Findings)) && anyPending(e.Findings) ||
+		v.State == verifier.FailedState && now.Before(v.Until)
+}
+
+func waits(s verifier.RollbackState) bool {
+	return s == verifier.RollbackProposed || s == verifier.RollbackApproved || s == verifier.RollbackSent
+}
+
+func quietly(v verifier.Verification, e Judged) verifier.Effects {
+	v.Findings, v.DueAt = e.Findings, e.Next
+	out := verifier.Effects{}
+	if len(e.Evidence) > 0 {
+		out.Evidence = []verifier.EvidenceOf{{Verification: v.ID, Evidence: e.Evidence}}
+		if v.State == verifier.Waiting {
+			v.State = verifier.Observing
+		}
+	}
+	out.Verifications = []verifier.Verification{v}
+	return out
+}
+
+// flying are the verifications that are being asked about, with when that began.
+type flying struct {
+	mu  sync.Mutex
+	ids map[string]time.Time
+}
+
+func (f *flying) add(id string) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.ids == nil {
+		f.ids = map[string]time.Time{}
+	}
+	f.ids[id] = time.Now()
+}
+
+func (f *flying) remove(id string) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	delete(f.ids, id)
+}
+
+func (f *flying) old(than time.Duration) []string {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	var ids []string
+	for id, since := range f.ids {
+		if time.Since(since) > than {
+			ids = append(ids, id)
+		}
+	}
+	slices.Sort(ids)
+	return ids
+}

@@ -1,0 +1,328 @@
+package sources
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"net/url"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/prometheus/client_golang/api"
+	promv1 "github.com/prometheus/client_golang/api/prometheus/v1"
+	"github.com/prometheus/common/model"
+
+	"verifier"
+	"verifier/outbound"
+)
+
+// PrometheusConfig is one server that speaks Prometheus' HTTP API: Prometheus, Thanos, Mimir, VictoriaMetrics.
+type PrometheusConfig struct {
+	URL             string                     `yaml:"url"`
+	Lag             time.Duration              `yaml:"lag"` // default 15 s: what is scraped and ingested by then is whole
+	Headers         map[string]outbound.Secret `yaml:"headers"`
+	BearerToken     outbound.Secret            `yaml:"bearer_token"`
+	BearerTokenFile string                     `yaml:"bearer_token_file"` // read at each call: such files rotate
+	Username        string                     `yaml:"username"`
+	Password        outbound.Secret            `yaml:"password"`
+	PasswordFile    string                     `yaml:"password_file"`
+	CAFile          string                     `yaml:"ca_file"`
+	Timeout         time.Duration              `yaml:"timeout"` // of one call; default 30 s
+	Budget          BudgetConfig               `yaml:"budget"`
+}
+
+// Prometheus answers promql, and count and ratio written in PromQL. A sample at t is the query's value at t, the end of its step.
+type Prometheus struct {
+	url  *url.URL
+	api  promv1.API
+	lag  time.Duration
+	free chan struct{} // one for each call that may be under way
+}
+
+// maxPoints is what Prometheus gives at most for one series of one range query.
+const maxPoints = 11000
+
+// NewPrometheus makes the client; it calls nobody. A nil rt is made from the configuration's ca_file and timeout.
+func NewPrometheus(c PrometheusConfig, rt http.RoundTripper) (*Prometheus, error) {
+	u, err := serverURL(c.URL)
+	if err != nil {
+		return nil, err
+	}
+	if c.Lag < 0 || c.Timeout < 0 {
+		return nil, verifier.Invalid("lag", "and timeout must not be negative")
+	}
+	if rt == nil {
+		if rt, err = outbound.New(outbound.Config{CAFile: c.CAFile, Timeout: c.Timeout}); err != nil {
+			return nil, err
+		}
+	}
+	login, err := c.login()
+	if err != nil {
+		return nil, err
+	}
+	client, err := api.NewClient(api.Config{Address: u.String(), Client: outbound.Client(&promCall{rt, login}, c.Timeout)})
+	if err != nil {
+		return nil, outbound.Redact(err)
+	}
+	return &Prometheus{
+		url: u, api: promv1.NewAPI(client), lag: cmp.Or(c.Lag, 15*time.Second), free: make(chan struct{}, c.Budget.atOnce()),
+	}, nil
+}
+
+func serverURL(text string) (*url.URL, error) {
+	u, err := url.Parse(text)
+	switch {
+	case err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https":
+		return nil, verifier.Invalid("url", "is no address; write http://host:9090 or https://...")
+	case u.User != nil:
+		return nil, verifier.Invalid("url", "holds a user; write username and password_file instead")
+	case u.RawQuery != "" || u.Fragment != "":
+		return nil, verifier.Invalid("url", "holds a query or a fragment; write the address alone")
+	}
+	u.Path = strings.TrimSuffix(u.Path, "/")
+	return u, nil
+}
+
+// login checks the credentials and gives what puts them on a request.
+func (c PrometheusConfig) login() (func(http.Header) error, error) {
+	password, err := outbound.ReadSecret(c.Password.Reveal(), c.PasswordFile)
+	if err != nil {
+		return nil, fmt.Errorf("password: %w", err)
+	}
+	if (c.BearerToken != "" || c.BearerTokenFile != "") && (c.Username != "" || password != "") {
+		return nil, verifier.Invalid("bearer_token", "and username are both given; keep one")
+	}
+	token := func() (outbound.Secret, error) { return outbound.ReadSecret(c.BearerToken.Reveal(), c.BearerTokenFile) }
+	if _, err := token(); err != nil {
+		return nil, fmt.Errorf("bearer_token: %w", err)
+	}
+	return func(h http.Header) error {
+		for name, value := range c.Headers {
+			h.Set(name, value.Reveal())
+		}
+		if c.Username != "" {
+			r := http.Request{Header: h}
+			r.SetBasicAuth(c.Username, password.Reveal())
+		}
+		t, err := token()
+		if err == nil && t != "" {
+			h.Set("Authorization", "Bearer "+t.Reveal())
+		}
+		return err
+	}, nil
+}
+
+// promCall adds the credentials, and keeps the status and Retry-After of answers that the API's client would forget.
+type promCall struct {
+	next  http.RoundTripper
+	login func(http.Header) error
+}
+
+func (p *promCall) RoundTrip(r *http.Request) (*http.Response, error) {
+	r = r.Clone(r.Context())
+	if err := p.login(r.Header); err != nil {
+		return nil, err
+	}
+	resp, err := p.next.RoundTrip(r)
+	if err != nil {
+		return nil, err
+	}
+	switch resp.StatusCode {
+	case http.StatusBadRequest, http.StatusUnprocessableEntity: // the API's own errors
+		return resp, nil
+	case http.StatusForbidden, http.StatusMethodNotAllowed, http.StatusNotImplemented:
+		if r.Method == http.MethodPost { // the client asks again with GET
+			return resp, nil
+		}
+	}
+	if err := outbound.Status(resp); err != nil {
+		resp.Body.Close()
+		return nil, err
+	}
+	return resp, nil
+}
+
+// Lag is how late its data are.
+func (p *Prometheus) Lag() time.Duration { return p.lag }
+
+// HasPeers reports whether the query can leave the changed hosts out, or its answer tells hosts or versions apart.
+func (p *Prometheus) HasPeers(m verifier.Measure) bool {
+	if picksArm(m.Pick) {
+		return true
+	}
+	texts := queries(m)
+	for _, text := range texts {
+		if !slices.Contains(names(text), hostOp) {
+			return false
+		}
+	}
+	return len(texts) > 0
+}
+
+// queries are the PromQL texts of a measure.
+func queries(m verifier.Measure) []string {
+	switch {
+	case m.PromQL != "":
+		return []string{m.PromQL}
+	case m.Count != "":
+		return []string{m.Count}
+	case m.Ratio != nil:
+		return []string{m.Ratio.Of, m.Ratio.To}
+	}
+	return nil
+}
+
+// promRange is one range query. What several questions ask alike is asked once.
+type promRange struct {
+	query    string
+	from, to time.Time
+	step     time.Duration
+}
+
+func rangeOf(query string, q verifier.Question) promRange {
+	return promRange{query, q.From.UTC(), q.To.UTC(), q.Step}
+}
+
+// promAnswer is what was said to one promRange.
+type promAnswer struct {
+	series  model.Matrix
+	partial string
+	err     error
+}
+
+// Ask answers all questions, each distinct query once, within the budget's calls at once.
+func (p *Prometheus) Ask(ctx context.Context, questions []verifier.Question) []verifier.Answer {
+	answers := make([]verifier.Answer, len(questions))
+	texts := make([][]string, len(questions))
+	said := map[promRange]*promAnswer{}
+	for i, q := range questions {
+		if texts[i], answers[i].Err = p.filled(q); answers[i].Err != nil {
+			continue
+		}
+		for _, text := range texts[i] {
+			said[rangeOf(text, q)] = &promAnswer{}
+		}
+	}
+	var group sync.WaitGroup
+	for r, a := range said {
+		group.Go(func() { *a = p.ask(ctx, r) })
+	}
+	group.Wait()
+	for i, q := range questions {
+		if answers[i].Err == nil {
+			answers[i] = p.answer(q, texts[i], said)
+		}
+	}
+	return answers
+}
+
+// filled is the texts to be asked for a question.
+func (p *Prometheus) filled(q verifier.Question) ([]string, error) {
+	texts := queries(q.Measure)
+	switch {
+	case len(texts) == 0:
+		return nil, badQuestion(errors.New("a metrics source answers promql, count and ratio only"))
+	case q.Step < time.Millisecond:
+		return nil, badQuestion(fmt.Errorf("a step of %v is shorter than 1ms", q.Step))
+	case q.Subject.Peers && !p.HasPeers(q.Measure):
+		return nil, badQuestion(errors.New("the query cannot tell changed hosts from others"))
+	}
+	for i, text := range texts {
+		filled, err := Fill(PromQL, text, q.Subject, q.Step)
+		if err != nil {
+			return nil, badQuestion(err)
+		}
+		texts[i] = filled
+	}
+	return texts, nil
+}
+
+func badQuestion(err error) error {
+	return &verifier.SourceError{Reason: verifier.BadData, Permanent: true, Err: err}
+}
+
+// ask makes the calls of one range, several where it has more points than one call gives.
+func (p *Prometheus) ask(ctx context.Context, r promRange) promAnswer {
+	var whole promAnswer
+	part := time.Duration(maxPoints) * r.step
+	for from := r.from; from.Before(r.to); from = from.Add(part) {
+		to := r.to
+		if end := from.Add(part); end.Before(to) {
+			to = end
+		}
+		got := p.call(ctx, promRange{r.query, from, to, r.step})
+		if got.err != nil {
+			return got
+		}
+		whole.series = join(whole.series, got.series)
+		whole.partial = cmp.Or(whole.partial, got.partial)
+	}
+	return whole
+}
+
+// join appends the later part of each series to its earlier one.
+func join(whole, part model.Matrix) model.Matrix {
+	if whole == nil {
+		return part
+	}
+	at := map[model.Fingerprint]*model.SampleStream{}
+	for _, s := range whole {
+		at[s.Metric.Fingerprint()] = s
+	}
+	for _, s := range part {
+		if known := at[s.Metric.Fingerprint()]; known != nil {
+			known.Values = append(known.Values, s.Values...)
+			continue
+		}
+		whole = append(whole, s)
+	}
+	return whole
+}
+
+func (p *Prometheus) call(ctx context.Context, r promRange) promAnswer {
+	select {
+	case p.free <- struct{}{}:
+		defer func() { <-p.free }()
+	case <-ctx.Done():
+		return promAnswer{err: p.trouble(ctx.Err())}
+	}
+	value, warnings, _, err := p.api.QueryRange(ctx, r.query, promv1.Range{Start: r.from.Add(r.step), End: r.to, Step: r.step})
+	if err != nil {
+		return promAnswer{err: p.trouble(err)}
+	}
+	series, ok := value.(model.Matrix)
+	if !ok {
+		return promAnswer{err: p.trouble(&promv1.Error{Type: promv1.ErrBadResponse, Msg: fmt.Sprintf("a %s instead of a matrix", value.Type())})}
+	}
+	return promAnswer{series: series, partial: outbound.Excerpt(strings.Join(warnings, "; "))}
+}
+
+// trouble says what a failed call means.
+func (p *Prometheus) trouble(err error) error {
+	out := &verifier.SourceError{Reason: verifier.SourceDown, Err: fmt.Errorf("ask %s: %w", p.url.Host, outbound.Redact(err))}
+	var failure *promv1.Error
+	if errors.As(err, &failure) {
+		out.Err = fmt.Errorf("ask %s: %s", p.url.Host, outbound.Excerpt(failure.Error()+" "+failure.Detail))
+		switch failure.Type {
+		case promv1.ErrBadData:
+			out.Reason, out.Permanent = verifier.BadData, true
+		case promv1.ErrExec:
+			out.Reason = verifier.BadData
+		case promv1.ErrBadResponse:
+			out.Reason = verifier.BadData
+			out.Err = fmt.Errorf("ask %s: no answer of Prometheus (is there a login page or proxy before it?): %s", p.url.Host, outbound.Excerpt(failure.Msg))
+		}
+	}
+	if errors.Is(err, outbound.ErrTooLarge) {
+		out.Reason = verifier.BadData
+	}
+	var later *verifier.TemporaryError
+	if errors.As(err, &later) {
+		out.After = later.After
+	}
+	return out
+}

@@ -1,5 +1,18 @@
 package sources
 
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+
+	"github.com/failsafe-go/failsafe-go/circuitbreaker"
+	"golang.org/x/time/rate"
+
+	"verifier"
+)
+
 // BudgetConfig is how much a source may be asked.
 type BudgetConfig struct {
 	PerSecond float64 `yaml:"per_second"` // questions; 0 is no limit
@@ -12,3 +25,124 @@ func (c BudgetConfig) atOnce() int {
 	}
 	return c.AtOnce
 }
+
+// Limited is a backend within its budget. One that was down five times in a row is left alone for 5 to 15 s, and then tried by one
+// call; one that asked to be left alone is.
+type Limited struct {
+	Backend
+	name    string
+	rate    *rate.Limiter
+	slots   chan struct{}
+	breaker circuitbreaker.CircuitBreaker[any]
+	observe func(source, result string, took time.Duration)
+
+	mu      sync.Mutex
+	quiet   time.Time // asked to be left alone until then
+	trouble string    // of the last call; empty when it was answered
+}
+
+const failuresInARow = 5
+
+// Limit puts the budget in front of a backend. observe, which may be nil, hears of every call.
+func Limit(name string, b Backend, c BudgetConfig, observe func(source, result string, took time.Duration)) *Limited {
+	limit, burst := rate.Inf, 1
+	if c.PerSecond > 0 {
+		limit, burst = rate.Limit(c.PerSecond), max(1, int(c.PerSecond))
+	}
+	return &Limited{
+		Backend: b, name: name, rate: rate.NewLimiter(limit, burst), slots: make(chan struct{}, c.atOnce()), observe: observe,
+		breaker: circuitbreaker.NewBuilder[any]().WithFailureThreshold(failuresInARow).WithSuccessThreshold(1).
+			WithRandomDelay(5*time.Second, 15*time.Second).Build(),
+	}
+}
+
+// Ask asks the backend when the budget allows it, or fails every question.
+func (l *Limited) Ask(ctx context.Context, questions []verifier.Question) []verifier.Answer {
+	if why := l.closed(); why != "" {
+		return fail(questions, down(errors.New(why)))
+	}
+	select {
+	case l.slots <- struct{}{}:
+		defer func() { <-l.slots }()
+	case <-ctx.Done():
+		return fail(questions, down(fmt.Errorf("%s: its budget of calls at once is used up: %w", l.name, ctx.Err())))
+	}
+	if err := l.rate.WaitN(ctx, min(len(questions), l.rate.Burst())); err != nil {
+		return fail(questions, down(fmt.Errorf("%s: its budget of questions a second is used up: %w", l.name, err)))
+	}
+	if !l.breaker.TryAcquirePermit() {
+		return fail(questions, down(errors.New(l.name+" is tried again by another question")))
+	}
+	began := time.Now()
+	answers := l.Backend.Ask(ctx, questions)
+	l.learn(answers, time.Since(began))
+	return answers
+}
+
+// closed says why the backend is not asked now.
+func (l *Limited) closed() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if wait := time.Until(l.quiet); wait > 0 {
+		return fmt.Sprintf("%s asked to be left alone for another %s", l.name, wait.Round(time.Second))
+	}
+	if l.breaker.IsOpen() && l.breaker.RemainingDelay() > 0 {
+		return fmt.Sprintf("%s did not answer %d times in a row, it is tried again in %s; last: %s",
+			l.name, failuresInARow, l.breaker.RemainingDelay().Round(time.Second), l.trouble)
+	}
+	return ""
+}
+
+// learn counts the call as a failure only where the backend itself was down for every question.
+func (l *Limited) learn(answers []verifier.Answer, took time.Duration) {
+	result, trouble := "ok", ""
+	downs := 0
+	for _, a := range answers {
+		var failure *verifier.SourceError
+		if !errors.As(a.Err, &failure) {
+			if a.Err != nil {
+				result = "error"
+			}
+			continue
+		}
+		result = string(failure.Reason)
+		if failure.Reason == verifier.SourceDown {
+			downs++
+			trouble = failure.Error()
+		}
+		l.leaveAlone(failure.After)
+	}
+	if downs > 0 && downs == len(answers) {
+		l.breaker.RecordFailure()
+	} else {
+		l.breaker.RecordSuccess()
+		trouble = ""
+	}
+	l.mu.Lock()
+	l.trouble = trouble
+	l.mu.Unlock()
+	if l.observe != nil {
+		l.observe(l.name, result, took)
+	}
+}
+
+func (l *Limited) leaveAlone(after time.Duration) {
+	if after <= 0 {
+		return
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.quiet = time.Now().Add(min(after, 5*time.Minute))
+}
+
+// Trouble is why the backend does not answer: empty while it does, or while it failed fewer than five times in a row.
+func (l *Limited) Trouble() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.breaker.IsClosed() {
+		return ""
+	}
+	return l.trouble
+}
+
+func down(err error) error { return &verifier.SourceError{Reason: verifier.SourceDown, Err: err} }

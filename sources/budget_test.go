@@ -1,0 +1,79 @@
+package sources
+
+import (
+	"context"
+	"errors"
+	"strings"
+	"testing"
+	"time"
+
+	"verifier"
+)
+
+// scripted answers as it is told, and counts how often it was asked.
+type scripted struct {
+	calls int
+	err   error
+}
+
+func (s *scripted) Ask(_ context.Context, q []verifier.Question) []verifier.Answer {
+	s.calls++
+	return fail(q, s.err)
+}
+func (s *scripted) Lag() time.Duration             { return time.Second }
+func (s *scripted) HasPeers(verifier.Measure) bool { return false }
+
+func TestLimitLeavesADeadSourceAlone(t *testing.T) {
+	backend := &scripted{err: down(errors.New("connection refused"))}
+	limited := Limit("logs", backend, BudgetConfig{}, nil)
+	var last verifier.Answer
+	for range failuresInARow + 3 {
+		last = limited.Ask(t.Context(), make([]verifier.Question, 2))[1]
+	}
+	if backend.calls != failuresInARow {
+		t.Errorf("it was asked %d times, want %d", backend.calls, failuresInARow)
+	}
+	var failure *verifier.SourceError
+	if !errors.As(last.Err, &failure) || failure.Reason != verifier.SourceDown || !strings.Contains(last.Err.Error(), "connection refused") {
+		t.Errorf("the answer is %v, want source_down with the last trouble", last.Err)
+	}
+	if limited.Trouble() == "" {
+		t.Error("its trouble is not told")
+	}
+}
+
+func TestLimitForgivesWrongQuestions(t *testing.T) {
+	backend := &scripted{err: badQuestion(errors.New("parse error"))}
+	limited := Limit("metrics", backend, BudgetConfig{}, nil)
+	for range 2 * failuresInARow {
+		limited.Ask(t.Context(), make([]verifier.Question, 1))
+	}
+	if backend.calls != 2*failuresInARow || limited.Trouble() != "" {
+		t.Errorf("asked %d times, trouble %q: a wrong question is not the source's fault", backend.calls, limited.Trouble())
+	}
+}
+
+func TestLimitObeysRetryAfter(t *testing.T) {
+	backend := &scripted{err: &verifier.SourceError{Reason: verifier.SourceDown, After: time.Minute, Err: errors.New("429")}}
+	limited := Limit("apm", backend, BudgetConfig{}, nil)
+	limited.Ask(t.Context(), make([]verifier.Question, 1))
+	answer := limited.Ask(t.Context(), make([]verifier.Question, 1))[0]
+	if backend.calls != 1 || !strings.Contains(answer.Err.Error(), "left alone") {
+		t.Errorf("asked %d times: %v", backend.calls, answer.Err)
+	}
+}
+
+func TestLimitKeepsTheBudget(t *testing.T) {
+	limited := Limit("logs", &scripted{}, BudgetConfig{PerSecond: 2}, nil)
+	ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
+	defer cancel()
+	var refused int
+	for range 5 {
+		if limited.Ask(ctx, make([]verifier.Question, 1))[0].Err != nil {
+			refused++
+		}
+	}
+	if refused != 3 {
+		t.Errorf("%d of 5 were refused within 50 ms, want 3: two a second are allowed", refused)
+	}
+}

@@ -1,0 +1,135 @@
+package sinks
+
+import (
+	"context"
+	"net/http"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/collectors"
+	"github.com/prometheus/client_golang/prometheus/promhttp"
+
+	"verifier"
+)
+
+// Prometheus is the daemon's own metrics, for a Prometheus server to fetch. Counters begin at 0 with the process, as Prometheus
+// expects; the record itself is in the store.
+type Prometheus struct {
+	registry      *prometheus.Registry
+	deploys       *prometheus.CounterVec
+	verifications *prometheus.CounterVec
+	rollbacks     *prometheus.CounterVec
+	lateness      prometheus.Histogram
+	querySeconds  *prometheus.HistogramVec
+	queries       *prometheus.CounterVec
+	lag           *prometheus.GaugeVec
+	actions       *prometheus.CounterVec
+	rules         prometheus.Gauge
+	reloadFailed  prometheus.Gauge
+}
+
+// NewPrometheus makes the metrics. counts gives the active verifications and the waiting actions when it is asked.
+func NewPrometheus(version string, counts func(context.Context) (active, waiting int, err error)) *Prometheus {
+	p := &Prometheus{
+		registry:      prometheus.NewRegistry(),
+		deploys:       counter("verifier_deploys_total", "Deploys recorded.", "service", "environment", "kind", "status"),
+		verifications: counter("verifier_verifications_total", "Verifications that came to this state.", "service", "environment", "state"),
+		rollbacks:     counter("verifier_rollbacks_total", "Rollbacks that came to this state.", "service", "environment", "state"),
+		lateness: prometheus.NewHistogram(prometheus.HistogramOpts{
+			Name: "verifier_wake_lateness_seconds", Help: "How late verifications were looked at.", Buckets: prometheus.ExponentialBuckets(0.001, 4, 9),
+		}),
+		querySeconds: prometheus.NewHistogramVec(prometheus.HistogramOpts{
+			Name: "verifier_query_seconds", Help: "How long sources took to answer.", Buckets: prometheus.ExponentialBuckets(0.001, 4, 9),
+		}, []string{"source"}),
+		queries:      counter("verifier_queries_total", "Calls of sources by how they ended.", "source", "result"),
+		lag:          prometheus.NewGaugeVec(prometheus.GaugeOpts{Name: "verifier_source_lag_seconds", Help: "How late a source's data are taken to be."}, []string{"source"}),
+		actions:      counter("verifier_actions_total", "Alerts, rollback calls and reports by how they ended.", "kind", "result"),
+		rules:        prometheus.NewGauge(prometheus.GaugeOpts{Name: "verifier_rules_loaded", Help: "Rules in force."}),
+		reloadFailed: prometheus.NewGauge(prometheus.GaugeOpts{Name: "verifier_rules_reload_failed", Help: "1 while the files on disk are wrong and older ones are in force."}),
+	}
+	build := prometheus.NewGauge(prometheus.GaugeOpts{Name: "verifier_build_info", Help: "Always 1.", ConstLabels: prometheus.Labels{"version": version}})
+	build.Set(1)
+	p.registry.MustRegister(p.deploys, p.verifications, p.rollbacks, p.lateness, p.querySeconds, p.queries, p.lag, p.actions, p.rules,
+		p.reloadFailed, build, &waiting{counts}, collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+	return p
+}
+
+func counter(name, help string, labels ...string) *prometheus.CounterVec {
+	return prometheus.NewCounterVec(prometheus.CounterOpts{Name: name, Help: help}, labels)
+}
+
+// Handler serves them.
+func (p *Prometheus) Handler() http.Handler {
+	return promhttp.HandlerFor(p.registry, promhttp.HandlerOpts{ErrorHandling: promhttp.ContinueOnError})
+}
+
+// Recorded counts a deploy event that brought something new.
+func (p *Prometheus) Recorded(d verifier.Deploy) {
+	p.deploys.WithLabelValues(d.Service, d.Environment, string(d.Kind), string(d.Status)).Inc()
+}
+
+// Moved counts what changed between two states of a verification; before is the zero value for a new one.
+func (p *Prometheus) Moved(before, after verifier.Verification) {
+	d := after.Deploy
+	if after.State != before.State {
+		p.verifications.WithLabelValues(d.Service, d.Environment, string(after.State)).Inc()
+	}
+	if after.Rollback != nil && (before.Rollback == nil || before.Rollback.State != after.Rollback.State) {
+		p.rollbacks.WithLabelValues(d.Service, d.Environment, string(after.Rollback.State)).Inc()
+	}
+}
+
+// Woke notes how late a verification was looked at.
+func (p *Prometheus) Woke(late time.Duration) { p.lateness.Observe(late.Seconds()) }
+
+// Asked notes one call of a source.
+func (p *Prometheus) Asked(source, result string, took time.Duration) {
+	p.querySeconds.WithLabelValues(source).Observe(took.Seconds())
+	p.queries.WithLabelValues(source, result).Inc()
+}
+
+// Lag notes how late a source's data are taken to be.
+func (p *Prometheus) Lag(source string, lag time.Duration) {
+	p.lag.WithLabelValues(source).Set(lag.Seconds())
+}
+
+// Acted counts an action.
+func (p *Prometheus) Acted(kind verifier.ActionKind, result string) {
+	p.actions.WithLabelValues(string(kind), result).Inc()
+}
+
+// Loaded notes how many rules are in force, and whether the files on disk could be loaded.
+func (p *Prometheus) Loaded(rules int, failed bool) {
+	p.rules.Set(float64(rules))
+	p.reloadFailed.Set(0)
+	if failed {
+		p.reloadFailed.Set(1)
+	}
+}
+
+// waiting reads the gauges that the store knows when they are asked for.
+type waiting struct {
+	counts func(context.Context) (active, waiting int, err error)
+}
+
+var (
+	activeDesc  = prometheus.NewDesc("verifier_verifications_active", "Verifications that have not ended.", nil, nil)
+	waitingDesc = prometheus.NewDesc("verifier_actions_waiting", "Actions that are still to be done.", nil, nil)
+)
+
+func (w *waiting) Describe(out chan<- *prometheus.Desc) {
+	out <- activeDesc
+	out <- waitingDesc
+}
+
+func (w *waiting) Collect(out chan<- prometheus.Metric) {
+	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Second)
+	defer cancel()
+	active, actions, err := w.counts(ctx)
+	if err != nil {
+		out <- prometheus.NewInvalidMetric(activeDesc, err)
+		return
+	}
+	out <- prometheus.MustNewConstMetric(activeDesc, prometheus.GaugeValue, float64(active))
+	out <- prometheus.MustNewConstMetric(waitingDesc, prometheus.GaugeValue, float64(actions))
+}

@@ -119,6 +119,13 @@ func (c *change) proposedElapsed(v *verifier.Verification) {
 	c.vetoIfHeld(v)
 }
 
+func (c *change) held(e Held) {
+	v := c.watch(e.Verification)
+	if v != nil && v.Rollback != nil && (v.Rollback.State == verifier.RollbackProposed || v.Rollback.State == verifier.RollbackApproved) {
+		c.vetoIfHeld(v)
+	}
+}
+
 // vetoIfHeld lets a hold (or a mode that was turned off) end what waits, at once.
 func (c *change) vetoIfHeld(v *verifier.Verification) {
 	g := c.guard(v, asked{person: v.Rollback.Person, admin: v.Rollback.Admin, to: v.Rollback.To})

@@ -35,7 +35,7 @@ const (
 	Auto   = "auto"
 )
 
-// Event is what happened: Arrived, Judged, Elapsed, Ordered or Called.
+// Event is what happened: Arrived, Judged, Ordered, Called or Held.
 type Event interface{ event() }
 
 // Arrived says that the scene's deploy was recorded, or that new facts about it were.
@@ -71,7 +71,11 @@ type Called struct {
 	GaveUp       string
 }
 
+// Held says that a hold was put: a rollback that waits is vetoed at once if it is covered.
+type Held struct{ Verification string }
+
 func (Arrived) event() {}
+func (Held) event()    {}
 func (Judged) event()  {}
 func (Ordered) event() {}
 func (Called) event()  {}
@@ -90,6 +94,8 @@ func (w World) Step(s *verifier.Scene, e Event, now time.Time) (verifier.Effects
 		err = c.ordered(e)
 	case Called:
 		err = c.called(e)
+	case Held:
+		c.held(e)
 	default:
 		panic(fmt.Sprintf("unreachable: event %T", e))
 	}

@@ -22,7 +22,7 @@ func (s *Store) Decide(ctx context.Context, verification string, decide Decide) 
 		if err != nil {
 			return err
 		}
-		if err := s.decideOn(t, v.Deploy, v.ID, time.Now(), decide); err != nil {
+		if err := s.decideOn(t, v.Deploy, v.ID, s.Now(), decide); err != nil {
 			return err
 		}
 		out, err = verificationIn(t, verification)

@@ -32,6 +32,8 @@ var migrations embed.FS
 
 // Store is one open record. It is safe for many goroutines.
 type Store struct {
+	Now func() time.Time // the clock that decisions go by; a test may set its own before anything is decided
+
 	path      string
 	catalogue func() *verifier.Catalogue
 	read      *sql.DB
@@ -60,7 +62,7 @@ func Open(ctx context.Context, dsn string, catalogue func() *verifier.Catalogue)
 			return nil, fmt.Errorf("open the store %s: %w", dsn, err)
 		}
 	}
-	s := &Store{path: dsn, catalogue: catalogue, subscribers: map[chan struct{}]bool{}, changed: make(chan struct{}, 1)}
+	s := &Store{Now: time.Now, path: dsn, catalogue: catalogue, subscribers: map[chan struct{}]bool{}, changed: make(chan struct{}, 1)}
 	if err := s.open(ctx); err != nil {
 		s.Close()
 		return nil, fmt.Errorf("open the store %s: %w", dsn, err)

@@ -1,0 +1,180 @@
+package intake
+
+import (
+	"crypto/hmac"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"net/url"
+	"regexp"
+	"strings"
+	"time"
+
+	"verifier"
+	"verifier/outbound"
+)
+
+// checkGitHub holds the body against its signature.
+func checkGitHub(secret outbound.Secret, r *http.Request, body []byte) error {
+	given, ok := strings.CutPrefix(r.Header.Get("X-Hub-Signature-256"), "sha256=")
+	if !ok {
+		return &Error{http.StatusUnauthorized, "X-Hub-Signature-256 is missing; set the webhook's secret in GitHub"}
+	}
+	signature, err := hex.DecodeString(given)
+	mac := hmac.New(sha256.New, []byte(secret.Reveal()))
+	mac.Write(body)
+	if err != nil || !hmac.Equal(signature, mac.Sum(nil)) {
+		return &Error{http.StatusUnauthorized, "X-Hub-Signature-256 does not fit the body; is the secret the same on both sides?"}
+	}
+	return nil
+}
+
+type gitHubEvent struct {
+	Status *struct {
+		ID          int64     `json:"id"`
+		State       string    `json:"state"`
+		Environment string    `json:"environment"`
+		CreatedAt   time.Time `json:"created_at"`
+		TargetURL   string    `json:"target_url"`
+		LogURL      string    `json:"log_url"`
+		Creator     struct {
+			Login string `json:"login"`
+		} `json:"creator"`
+	} `json:"deployment_status"`
+	Deployment struct {
+		ID          int64           `json:"id"`
+		SHA         string          `json:"sha"`
+		Ref         string          `json:"ref"`
+		Environment string          `json:"environment"`
+		Payload     json.RawMessage `json:"payload"`
+		Creator     struct {
+			Login string `json:"login"`
+		} `json:"creator"`
+	} `json:"deployment"`
+	Repository struct {
+		Name    string `json:"name"`
+		HTMLURL string `json:"html_url"`
+	} `json:"repository"`
+}
+
+var gitHubStates = map[string]verifier.Status{
+	"success": verifier.Succeeded, "failure": verifier.Failed, "error": verifier.Failed,
+	"pending": verifier.Started, "queued": verifier.Started, "waiting": verifier.Started, "in_progress": verifier.Started,
+}
+
+// MapGitHub reads a deployment_status event. The service is payload.service, else the repository's name; the version
+// payload.version, else a ref that looks like one, else the commit. ignored says why an event is no deploy.
+func MapGitHub(in verifier.Delivery) (deploys []verifier.Deploy, ignored string, err error) {
+	if event := http.Header(in.Header).Get("X-GitHub-Event"); event != "deployment_status" {
+		return nil, fmt.Sprintf("%.60q events say nothing about deploys; deployment_status does", event), nil
+	}
+	body, err := gitHubBody(in)
+	if err != nil {
+		return nil, "", err
+	}
+	var e gitHubEvent
+	if err := json.Unmarshal(body, &e); err != nil {
+		return nil, "", verifier.Invalid("body", "is no deployment_status event: %v", err)
+	}
+	if e.Status == nil || e.Deployment.ID == 0 {
+		return nil, "", verifier.Invalid("body", "is no deployment_status event: deployment or deployment_status is missing")
+	}
+	status, known := gitHubStates[e.Status.State]
+	switch {
+	case e.Status.State == "inactive":
+		return nil, "inactive says that a newer deploy took over", nil
+	case !known:
+		return nil, fmt.Sprintf("the state %.40q is not known", e.Status.State), nil
+	}
+	d := e.deploy(status)
+	return []verifier.Deploy{d}, "", gitHubProblems(d, in.ReceivedAt)
+}
+
+// gitHubBody is the JSON, which may come as a form's field.
+func gitHubBody(in verifier.Delivery) ([]byte, error) {
+	if !strings.HasPrefix(http.Header(in.Header).Get("Content-Type"), "application/x-www-form-urlencoded") {
+		return in.Body, nil
+	}
+	form, err := url.ParseQuery(string(in.Body))
+	if err != nil || form.Get("payload") == "" {
+		return nil, verifier.Invalid("payload", "is missing in the form; choose application/json as the webhook's content type")
+	}
+	return []byte(form.Get("payload")), nil
+}
+
+func (e gitHubEvent) deploy(status verifier.Status) verifier.Deploy {
+	said := e.payload()
+	d := verifier.Deploy{
+		ID:     fmt.Sprintf("github:%d", e.Deployment.ID),
+		Place:  verifier.Place{Service: or(said.Service, e.Repository.Name), Environment: or(e.Status.Environment, e.Deployment.Environment), Target: said.Target},
+		Status: status, Change: verifier.Release, At: e.Status.CreatedAt.UTC(), Commit: e.Deployment.SHA, Repository: e.Repository.HTMLURL,
+		By: or(e.Deployment.Creator.Login, e.Status.Creator.Login), URL: or(e.Status.LogURL, e.Status.TargetURL), Version: said.Version,
+		Team: said.Team, Group: said.Group,
+	}
+	if d.Version == "" {
+		d.Version = e.Deployment.SHA
+		if ref := strings.TrimPrefix(e.Deployment.Ref, "refs/tags/"); versionLike.MatchString(ref) {
+			d.Version = ref
+		}
+	}
+	return d
+}
+
+// versionLike are refs like v1.4.2 and 2026.11.24-rc.1, and not branches or commits.
+var versionLike = regexp.MustCompile(`^[vV]?\d+(\.\d+)+([-+._][0-9A-Za-z.+-]+)?$`)
+
+type gitHubPayload struct {
+	Service string `json:"service"`
+	Version string `json:"version"`
+	Target  string `json:"target"`
+	Team    string `json:"team"`
+	Group   string `json:"group"`
+}
+
+// payload is what the deployment's own payload says: an object, or a string that holds one. Anything else says nothing.
+func (e gitHubEvent) payload() (p gitHubPayload) {
+	raw := e.Deployment.Payload
+	var text string
+	if json.Unmarshal(raw, &text) == nil {
+		raw = json.RawMessage(text)
+	}
+	if json.Unmarshal(raw, &p) != nil {
+		return gitHubPayload{}
+	}
+	return p
+}
+
+func or(a, b string) string {
+	if a != "" {
+		return a
+	}
+	return b
+}
+
+func gitHubProblems(d verifier.Deploy, now time.Time) error {
+	var problems []verifier.FieldError
+	bad := func(field, problem string) {
+		if problem != "" {
+			problems = append(problems, verifier.FieldError{Field: field, Problem: problem})
+		}
+	}
+	bad("deployment.payload.service", verifier.NameProblem(d.Service))
+	bad("deployment_status.environment", verifier.NameProblem(d.Environment))
+	bad("deployment.payload.version", verifier.VersionProblem(d.Version))
+	bad("deployment_status.created_at", timeProblem(d.At, now))
+	if d.Target != "" {
+		bad("deployment.payload.target", verifier.NameProblem(d.Target))
+	}
+	if d.Team != "" {
+		bad("deployment.payload.team", verifier.NameProblem(d.Team))
+	}
+	for field, text := range map[string]string{"deployment.creator.login": d.By, "deployment.payload.group": d.Group, "deployment_status.log_url": d.URL} {
+		bad(field, textProblem(text))
+	}
+	if len(problems) == 0 {
+		return nil
+	}
+	return &verifier.InvalidError{Fields: problems}
+}

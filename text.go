@@ -3,6 +3,7 @@ package verifier
 import (
 	"fmt"
 	"strings"
+	"time"
 	"unicode"
 	"unicode/utf8"
 )
@@ -64,4 +65,27 @@ func MatchAny(patterns []string, s string) bool {
 		}
 	}
 	return false
+}
+
+// ParseDuration reads Go's durations, and days and weeks as 90d and 2w. Negative ones are refused.
+func ParseDuration(s string) (time.Duration, error) {
+	if s == "0" {
+		return 0, nil
+	}
+	for unit, length := range map[string]time.Duration{"d": 24 * time.Hour, "w": 7 * 24 * time.Hour} {
+		var n int
+		if head, ok := strings.CutSuffix(s, unit); ok {
+			if _, err := fmt.Sscanf(head, "%d", &n); err == nil && fmt.Sprint(n) == head && n >= 0 {
+				return time.Duration(n) * length, nil
+			}
+		}
+	}
+	d, err := time.ParseDuration(s)
+	if err != nil {
+		return 0, fmt.Errorf("%q is no duration; write 30s, 15m, 12h or 90d", s)
+	}
+	if d < 0 {
+		return 0, fmt.Errorf("%s is negative; write a duration of 0 or more", s)
+	}
+	return d, nil
 }

@@ -1,0 +1,241 @@
+package rules
+
+import (
+	"maps"
+	"slices"
+	"strings"
+	"time"
+
+	"verifier"
+)
+
+// add checks one rule and keeps it.
+func (l *loader) add(r rule, base verifier.Rule, p place) {
+	if r.Name == "" {
+		l.bad(p, nil, "the rule has no name; write name: error-ratio")
+		return
+	}
+	if problem := verifier.NameProblem(r.Name); problem != "" {
+		l.bad(p, []string{"name"}, "%s", problem)
+	}
+	if known, twice := l.names[strings.ToLower(r.Name)]; twice {
+		l.bad(p, []string{"name"}, "%s is there already (%s); to change a rule for some write override: %s", r.Name, known, r.Name)
+		return
+	}
+	l.names[strings.ToLower(r.Name)] = p.line()
+	if r.Off {
+		l.bad(p, []string{"off"}, "a rule of its own is never off; write override: NAME with select and off: true")
+	}
+	resolved := r.apply(base)
+	resolved.Name, resolved.Where = r.Name, p.line()
+	resolved.Select = r.Select.over(base.Select)
+	resolved.Settle += l.check(resolved, p)
+	l.set.rules = append(l.set.rules, resolved)
+}
+
+// override checks what a rule becomes, and keeps the change.
+func (l *loader) override(o waiting) {
+	i := slices.IndexFunc(l.set.rules, func(r verifier.Rule) bool { return strings.EqualFold(r.Name, o.rule.Override) })
+	if i < 0 {
+		l.bad(o.place, []string{"override"}, "there is no rule %s%s", o.rule.Override, didYouMean(o.rule.Override, l.known()))
+		return
+	}
+	target := l.set.rules[i]
+	if o.rule.Name != "" {
+		l.bad(o.place, []string{"name"}, "an override has no name of its own")
+	}
+	out := override{name: target.Name, rule: o.rule, where: o.place.line()}
+	var base verifier.Select
+	if o.team != "" {
+		base.Team = []string{o.team}
+	}
+	out.sel = o.rule.Select.over(base)
+	if !o.rule.Off {
+		out.window = l.check(o.rule.apply(target), o.place)
+	}
+	l.set.overrides = append(l.set.overrides, out)
+}
+
+func (l *loader) known() []string {
+	var names []string
+	for _, r := range l.set.rules {
+		names = append(names, r.Name)
+	}
+	return names
+}
+
+// check names what is wrong with a resolved rule, and gives how far its query looks back.
+func (l *loader) check(r verifier.Rule, p place) time.Duration {
+	bad := func(keys, format string, args ...any) {
+		l.bad(p, strings.Fields(strings.ReplaceAll(keys, ".", " ")), format, args...)
+	}
+	if r.Limit == nil && r.Compare == nil {
+		bad("", "the rule %s judges nothing; write limit or compare", r.Name)
+	}
+	oneOf(bad, "on_fail", r.OnFail, verifier.FailRollback, verifier.FailAlert, verifier.FailNote)
+	oneOf(bad, "severity", r.Severity, verifier.SeverityPage, verifier.SeverityWarn)
+	oneOf(bad, "on_no_data", r.OnNoData, verifier.NoDataInconclusive, verifier.NoDataFail, verifier.NoDataPass)
+	for _, c := range r.Select.Change {
+		oneOf(bad, "select.change", verifier.Change(c), verifier.Changes...)
+	}
+	l.checkTimes(r, bad)
+	l.checkLimit(r, bad)
+	l.checkCompare(r, bad)
+	return l.checkMeasure(r.Measure, bad)
+}
+
+func oneOf[T ~string](bad func(string, string, ...any), keys string, is T, all ...T) {
+	if slices.Contains(all, is) {
+		return
+	}
+	list := make([]string, len(all))
+	for i, a := range all {
+		list[i] = string(a)
+	}
+	bad(keys, "%q is none; write %s", string(is), strings.Join(list, ", "))
+}
+
+const (
+	shortestStep = 100 * time.Millisecond
+	longestWatch = 7 * 24 * time.Hour
+	mostSteps    = 20_000
+)
+
+func (l *loader) checkTimes(r verifier.Rule, bad func(string, string, ...any)) {
+	switch {
+	case r.Every < shortestStep:
+		bad("every", "%s is too short; write 100ms or more", r.Every)
+		return
+	case r.Watch < r.Every:
+		bad("watch", "%s is shorter than one step (every: %s)", r.Watch, r.Every)
+	case r.Watch > longestWatch:
+		bad("watch", "%s is too long; at most 7d", r.Watch)
+	case r.Watch/r.Every > mostSteps:
+		bad("every", "%s makes %d steps of a watch of %s; at most %d", r.Every, r.Watch/r.Every, r.Watch, mostSteps)
+	}
+	if r.Settle >= r.Watch && r.Settle > 0 {
+		bad("settle", "%s leaves nothing of the watch of %s to be judged", r.Settle, r.Watch)
+	}
+	if r.Extend > 0 {
+		bad("extend", "is not there yet; take it out and give watch the whole length")
+	}
+	if r.Confidence < 0.5 || r.Confidence >= 1 {
+		bad("", "defaults.confidence %g is no confidence; write 99%% or so", r.Confidence)
+	}
+	if r.MinSamples < 0 || r.MinExposure < 0 {
+		bad("", "min_samples and min_exposure must not be negative")
+	}
+}
+
+func (l *loader) checkLimit(r verifier.Rule, bad func(string, string, ...any)) {
+	if r.Limit == nil {
+		return
+	}
+	c := *r.Limit
+	if c.New != nil || c.SeenAtLeast != 0 {
+		bad("limit.new", "new patterns are not there yet")
+	}
+	if c.Exit != nil && len(r.Measure.Command) == 0 {
+		bad("limit.exit", "only a command has an exit code")
+	}
+	if c.Above == nil && c.Below == nil && c.Equals == nil && c.Exit == nil && c.New == nil {
+		bad("limit", "is empty; write above, below or equals")
+	}
+	if c.Above != nil && c.Below != nil && *c.Below > *c.Above {
+		bad("limit", "nothing is below %g and above %g at the same time, so every value fails; swap them", *c.Below, *c.Above)
+	}
+	if c.Within > 0 && c.Within < r.Every {
+		bad("limit.within", "%s is shorter than one step (every: %s)", c.Within, r.Every)
+	}
+	if c.Within > r.Watch || c.For > r.Watch {
+		bad("limit", "within and for must fit into the watch of %s", r.Watch)
+	}
+	if r.Measure.Count != "" && c.Within == 0 && c.Above != nil {
+		bad("limit", "a count is summed over a window; write within: 5m")
+	}
+}
+
+func (l *loader) checkCompare(r verifier.Rule, bad func(string, string, ...any)) {
+	if r.Compare == nil {
+		return
+	}
+	c := *r.Compare
+	for _, arm := range c.With {
+		switch arm {
+		case verifier.ArmBefore, verifier.ArmPeers:
+		case verifier.ArmLastWeek, verifier.ArmLastDeploy:
+			bad("compare.with", "%s is not there yet; write before or peers", arm)
+		default:
+			bad("compare.with", "%q is none; write before or peers", string(arm))
+		}
+	}
+	if len(c.With) == 0 {
+		bad("compare.with", "is empty; write before or peers")
+	}
+	oneOf(bad, "compare.worse", c.Worse, verifier.Higher, verifier.Lower, verifier.Either)
+	if c.Over < r.Every {
+		bad("compare.over", "%s is shorter than one step (every: %s)", c.Over, r.Every)
+	}
+	if c.Over > longestWatch {
+		bad("compare.over", "%s is too long; at most 7d", c.Over)
+	}
+	if c.AtLeast < 0 {
+		bad("compare.at_least", "must not be negative")
+	}
+	if c.Worse == verifier.Lower && c.Tolerate >= 1 {
+		bad("compare.tolerate", "%g%% lower is less than nothing; write below 100%%", 100*c.Tolerate)
+	}
+	if len(r.Measure.Command) > 0 || r.Measure.HTTP != "" {
+		bad("compare", "a command or an address has a limit, and nothing to be compared with")
+	}
+}
+
+// checkMeasure wants exactly one question, a source that is there, and a query that compiles.
+func (l *loader) checkMeasure(m verifier.Measure, bad func(string, string, ...any)) time.Duration {
+	questions := questionsOf(m)
+	switch {
+	case m.Source == "":
+		bad("measure", "source is missing; write the name of one of verifier.yaml's sources")
+		return 0
+	case len(questions) == 0:
+		bad("measure", "asks for nothing; write count, ratio, percentile, average or promql")
+		return 0
+	case len(questions) > 1:
+		bad("measure", "asks for %s at once; write one of them", strings.Join(questions, " and "))
+		return 0
+	case m.Percentile != nil && (m.Percentile.P <= 0 || m.Percentile.P >= 100 || m.Percentile.Field == ""):
+		bad("measure.percentile", "needs a field, and a p between 0 and 100")
+		return 0
+	}
+	if l.sources == nil {
+		return 0
+	}
+	check, known := l.sources[m.Source]
+	if !known {
+		names := slices.Sorted(maps.Keys(l.sources))
+		bad("measure.source", "%s is none of verifier.yaml's sources (%s)%s", m.Source, strings.Join(names, ", "), didYouMean(m.Source, names))
+		return 0
+	}
+	window, err := check(m)
+	if err != nil {
+		bad("measure."+questions[0], "%v", err)
+	}
+	return window
+}
+
+func questionsOf(m verifier.Measure) []string {
+	var out []string
+	for _, q := range []struct {
+		name string
+		set  bool
+	}{
+		{"count", m.Count != ""}, {"ratio", m.Ratio != nil}, {"percentile", m.Percentile != nil}, {"average", m.Average != nil},
+		{"patterns", m.Patterns != ""}, {"promql", m.PromQL != ""}, {"nrql", m.NRQL != ""}, {"query", m.Query != ""},
+		{"command", len(m.Command) > 0}, {"http", m.HTTP != ""},
+	} {
+		if q.set {
+			out = append(out, q.name)
+		}
+	}
+	return out
+}

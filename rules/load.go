@@ -1,0 +1,217 @@
+package rules
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"reflect"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/agnivade/levenshtein"
+	"github.com/goccy/go-yaml"
+	"github.com/goccy/go-yaml/ast"
+	"github.com/goccy/go-yaml/parser"
+
+	"verifier"
+)
+
+// CheckMeasure is a source's own check of a measure: it compiles queries and templates and asks nobody. window is the longest range
+// that the query looks back over; it is added to the settle.
+type CheckMeasure func(verifier.Measure) (window time.Duration, err error)
+
+const maxFile = 1 << 20
+
+// Load reads the rules of a file, or of all *.yaml and *.yml files of a folder. sources are the checks by source name; with nil
+// neither names nor queries are checked. The error names everything that is wrong, each with file, line, column and what to write.
+func Load(path string, sources map[string]CheckMeasure) (*Set, error) {
+	files, err := filesOf(path)
+	if err != nil {
+		return nil, err
+	}
+	l := &loader{set: &Set{files: files}, sources: sources, names: map[string]string{}}
+	for _, f := range files {
+		l.file(f)
+	}
+	for _, o := range l.waiting {
+		l.override(o)
+	}
+	if len(l.problems) > 0 {
+		return nil, errors.Join(l.problems...)
+	}
+	return l.set, nil
+}
+
+func filesOf(path string) ([]string, error) {
+	info, err := os.Stat(path)
+	if err != nil {
+		return nil, fmt.Errorf("read the rules: %w; name them with `rules:` in verifier.yaml", err)
+	}
+	if !info.IsDir() {
+		return []string{path}, nil
+	}
+	var files []string
+	for _, pattern := range []string{"*.yaml", "*.yml"} {
+		found, err := filepath.Glob(filepath.Join(path, pattern))
+		if err != nil {
+			return nil, fmt.Errorf("read the rules: %w", err)
+		}
+		files = append(files, found...)
+	}
+	if len(files) == 0 {
+		return nil, fmt.Errorf("read the rules: the folder %s has no *.yaml", path)
+	}
+	slices.Sort(files)
+	return files, nil
+}
+
+// loader gathers rules and everything that is wrong with them.
+type loader struct {
+	set      *Set
+	sources  map[string]CheckMeasure
+	names    map[string]string // where each rule stands
+	waiting  []waiting
+	problems []error
+}
+
+// waiting is an override that waits until all rules are known.
+type waiting struct {
+	rule  rule
+	team  string
+	place place
+}
+
+// place is one rule in its file.
+type place struct {
+	file  string
+	tree  *ast.File
+	index int
+}
+
+// where is the line and column of a key of the rule, or of the rule itself.
+func (p place) where(keys ...string) string {
+	for n := len(keys); n >= 0; n-- {
+		text := fmt.Sprintf("$.rules[%d]", p.index)
+		if n > 0 {
+			text += "." + strings.Join(keys[:n], ".")
+		}
+		path, err := yaml.PathString(text)
+		if err != nil {
+			continue
+		}
+		node, err := path.FilterFile(p.tree)
+		if err != nil || node == nil || node.GetToken() == nil {
+			continue
+		}
+		at := node.GetToken().Position
+		return fmt.Sprintf("%s:%d:%d", p.file, at.Line, at.Column)
+	}
+	return p.file
+}
+
+// line is file:line of the rule.
+func (p place) line() string {
+	at := p.where("name")
+	return at[:strings.LastIndexByte(at, ':')]
+}
+
+func (l *loader) bad(p place, keys []string, format string, args ...any) {
+	at := strings.Join(keys, ".")
+	if at != "" {
+		at += ": "
+	}
+	l.problems = append(l.problems, fmt.Errorf("%s: %s%s", p.where(keys...), at, fmt.Sprintf(format, args...)))
+}
+
+func (l *loader) file(name string) {
+	text, err := readFile(name)
+	if err != nil {
+		l.problems = append(l.problems, err)
+		return
+	}
+	var f ruleFile
+	err = yaml.NewDecoder(strings.NewReader(string(text)), yaml.Strict()).Decode(&f)
+	if err != nil && !errors.Is(err, io.EOF) {
+		l.problems = append(l.problems, fileError(name, err))
+		return
+	}
+	tree, err := parser.ParseBytes(text, 0)
+	if err != nil {
+		l.problems = append(l.problems, fileError(name, err))
+		return
+	}
+	if len(f.Rules) == 0 {
+		l.problems = append(l.problems, fmt.Errorf("%s: it has no rules; write rules: with at least one", name))
+	}
+	base := first(f.Defaults, f.Team)
+	for i, r := range f.Rules {
+		p := place{name, tree, i}
+		if r.Override != "" {
+			l.waiting = append(l.waiting, waiting{r, f.Team, p})
+			continue
+		}
+		l.add(r, base, p)
+	}
+}
+
+func readFile(name string) ([]byte, error) {
+	f, err := os.Open(name)
+	if err != nil {
+		return nil, fmt.Errorf("read the rules: %w", err)
+	}
+	defer f.Close()
+	text, err := io.ReadAll(io.LimitReader(f, maxFile+1))
+	if err != nil {
+		return nil, fmt.Errorf("read the rules: %w", err)
+	}
+	if len(text) > maxFile {
+		return nil, fmt.Errorf("%s is larger than 1 MiB; split it into a folder of files", name)
+	}
+	return text, nil
+}
+
+// fileError puts file, line and column in front, and the nearest known key behind an unknown one.
+func fileError(name string, err error) error {
+	var known yaml.Error
+	if !errors.As(err, &known) || known.GetToken() == nil {
+		return fmt.Errorf("%s: %w", name, err)
+	}
+	message := known.GetMessage()
+	if _, field, ok := strings.Cut(message, `unknown field "`); ok {
+		message += didYouMean(strings.TrimSuffix(field, `"`), keysOf(reflect.TypeFor[ruleFile](), nil))
+	}
+	_, excerpt, _ := strings.Cut(known.FormatError(false, true), "\n")
+	at := known.GetToken().Position
+	return fmt.Errorf("%s:%d:%d: %s\n%s", name, at.Line, at.Column, message, strings.TrimRight(excerpt, "\n"))
+}
+
+// keysOf are all keys that a file may have.
+func keysOf(t reflect.Type, keys []string) []string {
+	for t.Kind() == reflect.Pointer || t.Kind() == reflect.Slice || t.Kind() == reflect.Map {
+		t = t.Elem()
+	}
+	if t.Kind() != reflect.Struct || t == reflect.TypeFor[time.Time]() {
+		return keys
+	}
+	for i := range t.NumField() {
+		key, _, _ := strings.Cut(t.Field(i).Tag.Get("yaml"), ",")
+		keys = keysOf(t.Field(i).Type, append(keys, key))
+	}
+	return keys
+}
+
+func didYouMean(word string, known []string) string {
+	best, distance := "", len(word)/3+2
+	for _, k := range known {
+		if n := levenshtein.ComputeDistance(strings.ToLower(word), strings.ToLower(k)); n < distance {
+			best, distance = k, n
+		}
+	}
+	if best == "" {
+		return ""
+	}
+	return "; did you mean " + best + "?"
+}

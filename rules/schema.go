@@ -1,0 +1,33 @@
+package rules
+
+import (
+	"encoding/json"
+	"reflect"
+	"time"
+
+	"github.com/invopop/jsonschema"
+)
+
+// Schema is the JSON schema (draft 2020-12) of a file of rules, for editors.
+func Schema() []byte {
+	reflector := &jsonschema.Reflector{FieldNameTag: "yaml", ExpandedStruct: true, Mapper: written}
+	schema := reflector.Reflect(&ruleFile{})
+	schema.Title = "verifier's rules"
+	text, _ := json.MarshalIndent(schema, "", "  ") // unreachable error: a schema of plain fields
+	return text
+}
+
+// written is the schema of the types that are written otherwise than they are kept.
+func written(t reflect.Type) *jsonschema.Schema {
+	switch t {
+	case reflect.TypeFor[duration]():
+		return &jsonschema.Schema{OneOf: []*jsonschema.Schema{{Type: "string", Pattern: `^([0-9.]+(ms|s|m|h|d|w))+$|^0$`}, {Const: 0}}, Description: "a duration, like 30s, 15m, 12h or 90d"}
+	case reflect.TypeFor[share]():
+		return &jsonschema.Schema{OneOf: []*jsonschema.Schema{{Type: "string", Pattern: `^[0-9.]+ ?%$`}, {Type: "number"}}, Description: "a share, 25% or 0.25"}
+	case reflect.TypeFor[words]():
+		return &jsonschema.Schema{OneOf: []*jsonschema.Schema{{Type: "string"}, {Type: "array", Items: &jsonschema.Schema{Type: "string"}}}}
+	case reflect.TypeFor[time.Time]():
+		return &jsonschema.Schema{Type: "string", Description: "a time, like 2026-11-24T10:00:00Z"}
+	}
+	return nil
+}

@@ -1,0 +1,202 @@
+package rules
+
+import (
+	"fmt"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/goccy/go-yaml"
+	"github.com/goccy/go-yaml/ast"
+
+	"verifier"
+)
+
+// ruleFile is one file of rules as it is written.
+type ruleFile struct {
+	Team     string   `yaml:"team,omitempty"`
+	Defaults defaults `yaml:"defaults,omitempty"`
+	Rules    []rule   `yaml:"rules"`
+}
+
+// defaults hold for the rules of their file.
+type defaults struct {
+	Settle     *duration `yaml:"settle,omitempty"`
+	Watch      *duration `yaml:"watch,omitempty"`
+	Every      *duration `yaml:"every,omitempty"`
+	Confidence *share    `yaml:"confidence,omitempty"`
+	Select     selects   `yaml:"select,omitempty"`
+}
+
+// rule is one rule, or one override of it, as it is written; what is nil was not written.
+type rule struct {
+	Name         string     `yaml:"name,omitempty"`
+	Override     string     `yaml:"override,omitempty"`
+	Off          bool       `yaml:"off,omitempty"`
+	Select       selects    `yaml:"select,omitempty"`
+	Measure      *measure   `yaml:"measure,omitempty"`
+	Limit        *limit     `yaml:"limit,omitempty"`
+	Compare      *compare   `yaml:"compare,omitempty"`
+	OnFail       *string    `yaml:"on_fail,omitempty"`
+	Severity     *string    `yaml:"severity,omitempty"`
+	OnNoData     *string    `yaml:"on_no_data,omitempty"`
+	Optional     *bool      `yaml:"optional,omitempty"`
+	EvenIfBefore *bool      `yaml:"even_if_before,omitempty"`
+	MuteUntil    *time.Time `yaml:"mute_until,omitempty"`
+	Note         *string    `yaml:"note,omitempty"`
+	MinSamples   *int       `yaml:"min_samples,omitempty"`
+	MinExposure  *float64   `yaml:"min_exposure,omitempty"`
+	Extend       *duration  `yaml:"extend,omitempty"`
+	Settle       *duration  `yaml:"settle,omitempty"`
+	Watch        *duration  `yaml:"watch,omitempty"`
+	Every        *duration  `yaml:"every,omitempty"`
+}
+
+type measure struct {
+	Source     string            `yaml:"source"`
+	Unit       string            `yaml:"unit,omitempty"`
+	Pick       map[string]string `yaml:"pick,omitempty"`
+	Where      string            `yaml:"where,omitempty"`
+	Count      string            `yaml:"count,omitempty"`
+	Ratio      *ratio            `yaml:"ratio,omitempty"`
+	Percentile *percentile       `yaml:"percentile,omitempty"`
+	Average    *average          `yaml:"average,omitempty"`
+	Patterns   string            `yaml:"patterns,omitempty"`
+	PromQL     string            `yaml:"promql,omitempty"`
+	NRQL       string            `yaml:"nrql,omitempty"`
+	Query      string            `yaml:"query,omitempty"`
+	Command    []string          `yaml:"command,omitempty"`
+	HTTP       string            `yaml:"http,omitempty"`
+}
+
+type ratio struct {
+	Of string `yaml:"of"`
+	To string `yaml:"to"`
+}
+
+type percentile struct {
+	Field string  `yaml:"field"`
+	P     float64 `yaml:"p"`
+}
+
+type average struct {
+	Field string `yaml:"field"`
+}
+
+type limit struct {
+	Above       *float64  `yaml:"above,omitempty"`
+	Below       *float64  `yaml:"below,omitempty"`
+	Equals      *float64  `yaml:"equals,omitempty"`
+	Exit        *int      `yaml:"exit,omitempty"`
+	Within      *duration `yaml:"within,omitempty"`
+	For         *duration `yaml:"for,omitempty"`
+	New         *int      `yaml:"new,omitempty"`
+	SeenAtLeast *int      `yaml:"seen_at_least,omitempty"`
+}
+
+type compare struct {
+	With     words     `yaml:"with,omitempty"`
+	Over     *duration `yaml:"over,omitempty"`
+	Worse    *string   `yaml:"worse,omitempty"`
+	Tolerate *share    `yaml:"tolerate,omitempty"`
+	AtLeast  *float64  `yaml:"at_least,omitempty"`
+}
+
+// selects is a select: each key a glob or a list of them.
+type selects struct {
+	Service     words            `yaml:"service,omitempty"`
+	Environment words            `yaml:"environment,omitempty"`
+	Target      words            `yaml:"target,omitempty"`
+	Team        words            `yaml:"team,omitempty"`
+	Change      words            `yaml:"change,omitempty"`
+	Labels      map[string]words `yaml:"labels,omitempty"`
+}
+
+// words is one word or a list of them.
+type words []string
+
+// UnmarshalYAML takes both.
+func (w *words) UnmarshalYAML(unmarshal func(any) error) error {
+	var one string
+	if unmarshal(&one) == nil {
+		*w = words{one}
+		return nil
+	}
+	return unmarshal((*[]string)(w))
+}
+
+// duration is written as 30s, 15m, 12h or 90d.
+type duration time.Duration
+
+// UnmarshalYAML reads a duration of 0 or more.
+func (d *duration) UnmarshalYAML(node ast.Node) error {
+	parsed, err := verifier.ParseDuration(plain(node))
+	*d = duration(parsed)
+	return at(node, err)
+}
+
+// share is a share: 25% or 0.25.
+type share float64
+
+// UnmarshalYAML reads both ways of writing it.
+func (p *share) UnmarshalYAML(node ast.Node) error {
+	text := plain(node)
+	s, isPercent := strings.CutSuffix(text, "%")
+	value, err := strconv.ParseFloat(strings.TrimSpace(s), 64)
+	if err != nil || value < 0 || value != value || value > 1e6 {
+		return at(node, fmt.Errorf("%q is no share; write 25%% or 0.25", text))
+	}
+	if isPercent {
+		value /= 100
+	}
+	*p = share(value)
+	return nil
+}
+
+func plain(node ast.Node) string { return strings.Trim(strings.TrimSpace(node.String()), `"'`) }
+
+// at is the error with its place in the file.
+func at(node ast.Node, err error) error {
+	if err == nil {
+		return nil
+	}
+	return &yaml.SyntaxError{Message: err.Error(), Token: node.GetToken()}
+}
+
+func (m measure) words() verifier.Measure {
+	out := verifier.Measure{
+		Source: m.Source, Unit: m.Unit, Pick: m.Pick, Where: m.Where, Count: m.Count, Patterns: m.Patterns, PromQL: m.PromQL, NRQL: m.NRQL,
+		Query: m.Query, Command: m.Command, HTTP: m.HTTP,
+	}
+	if m.Ratio != nil {
+		out.Ratio = &verifier.Ratio{Of: m.Ratio.Of, To: m.Ratio.To}
+	}
+	if m.Percentile != nil {
+		out.Percentile = &verifier.Percentile{Field: m.Percentile.Field, P: m.Percentile.P}
+	}
+	if m.Average != nil {
+		out.Average = &verifier.Average{Field: m.Average.Field}
+	}
+	return out
+}
+
+// over replaces the keys of the default that are written here.
+func (s selects) over(d verifier.Select) verifier.Select {
+	replace := func(to *[]string, from words) {
+		if from != nil {
+			*to = from
+		}
+	}
+	replace(&d.Service, s.Service)
+	replace(&d.Environment, s.Environment)
+	replace(&d.Target, s.Target)
+	replace(&d.Team, s.Team)
+	replace(&d.Change, s.Change)
+	if s.Labels != nil {
+		d.Labels = map[string][]string{}
+		for name, patterns := range s.Labels {
+			d.Labels[name] = patterns
+		}
+	}
+	return d
+}

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
@@ -230,7 +231,7 @@ func TestPrometheusTroubles(t *testing.T) {
 		{"vector", recordedAnswer(t, "query-warning-notice.json"), verifier.BadData, "instead of a matrix", false, 0},
 		{"histograms", recordedAnswer(t, "openapi_query_range_histogramResult.json"), verifier.BadData, "native histograms", false, 0},
 		{"three series", recordedAnswer(t, "query-matrix-special.json"), verifier.BadData, "gives 3 series", false, 0},
-		{"slow", func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() }, verifier.SourceDown, "deadline exceeded", false, 0},
+		{"slow", func(_ http.ResponseWriter, r *http.Request) { io.Copy(io.Discard, r.Body); <-r.Context().Done() }, verifier.SourceDown, "deadline exceeded", false, 0},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			p := fakePrometheus(t, PrometheusConfig{Timeout: 150 * time.Millisecond}, tt.handler)
@@ -359,7 +360,7 @@ func TestCheckPrometheus(t *testing.T) {
 		{verifier.Measure{Ratio: &verifier.Ratio{Of: `sum(increase(x[{{.Step}}]))`, To: `sum(increase(x[2m]))`}}, 2 * time.Minute, ""},
 		{verifier.Measure{PromQL: `1 - x{i{{.HostOp}}"{{.Hosts}}"}`}, 0, ""},
 		{verifier.Measure{PromQL: `sum(`}, 0, "promql: query: 1:5: parse error"},
-		{verifier.Measure{PromQL: `x[5m]`}, 0, "promql: query: gives a range vector"},
+		{verifier.Measure{PromQL: `x[5m]`}, 0, "promql: query: gives a matrix"},
 		{verifier.Measure{PromQL: `"x"`}, 0, "gives a string"},
 		{verifier.Measure{PromQL: `x{a="b"} + {{.Version}}`}, 0, "promql: template: {{.Version}} at character 12 stands outside"},
 		{verifier.Measure{Ratio: &verifier.Ratio{Of: `x`, To: `y{`}}, 0, "ratio.to: query:"},

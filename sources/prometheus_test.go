@@ -231,7 +231,7 @@ func TestPrometheusTroubles(t *testing.T) {
 		{"vector", recordedAnswer(t, "query-warning-notice.json"), verifier.BadData, "instead of a matrix", false, 0},
 		{"histograms", recordedAnswer(t, "openapi_query_range_histogramResult.json"), verifier.BadData, "native histograms", false, 0},
 		{"three series", recordedAnswer(t, "query-matrix-special.json"), verifier.BadData, "gives 3 series", false, 0},
-		{"slow", func(_ http.ResponseWriter, r *http.Request) { io.Copy(io.Discard, r.Body); <-r.Context().Done() }, verifier.SourceDown, "deadline exceeded", false, 0},
+		{"slow", func(_ http.ResponseWriter, r *http.Request) { io.Copy(io.Discard, r.Body); <-r.Context().Done() }, verifier.SourceDown, "exceeded", false, 0},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			p := fakePrometheus(t, PrometheusConfig{Timeout: 150 * time.Millisecond}, tt.handler)

@@ -1,0 +1,84 @@
+// Package web is the HTTP API and the console.
+//
+// Every request goes the same way: auth.go says who is calling and what they may, api.go holds the routes and answers in JSON,
+// events.go streams a verification while it changes, console.go writes the pages for people. Errors are problem+json (problem.go) and
+// name every bad field. A GET changes nothing. What the daemon decides is not here: orders go to the function it gave.
+package web
+
+import (
+	"context"
+	"log/slog"
+	"net/http"
+	"time"
+
+	"verifier"
+	"verifier/report"
+)
+
+// Record is what the API reads and writes of the store.
+type Record interface {
+	Deploy(ctx context.Context, id string) (verifier.Deploy, error)
+	Deploys(ctx context.Context, f verifier.DeployFilter) ([]verifier.Deploy, string, error)
+	Verification(ctx context.Context, id string) (verifier.Verification, error)
+	Verifications(ctx context.Context, f verifier.VerificationFilter) ([]verifier.Verification, string, error)
+	Incident(ctx context.Context, id string) (verifier.Incident, error)
+	Incidents(ctx context.Context, f verifier.IncidentFilter) ([]verifier.Incident, string, error)
+	Holds(ctx context.Context, now time.Time, all bool) ([]verifier.Hold, error)
+	PutHold(ctx context.Context, h verifier.Hold) error
+	EndHold(ctx context.Context, id, by string, now time.Time) error
+	MarkDeploy(ctx context.Context, id string, m verifier.Mark) error
+	Token(ctx context.Context, hash []byte) (verifier.Token, error)
+	Audit(ctx context.Context, subject string, limit int) ([]verifier.Audit, error)
+	Subscribe() (<-chan struct{}, func())
+}
+
+// Config is what the daemon gives.
+type Config struct {
+	URL       string // of the console, without a slash at its end
+	Loopback  bool   // it listens on loopback alone: nobody needs a token
+	Zone      *time.Location
+	Now       func() time.Time
+	Log       *slog.Logger
+	Version   string
+	Intake    http.Handler // POST /v1/deploys and /v1/hooks/{tool}
+	Metrics   http.Handler
+	Order     func(ctx context.Context, id string, o verifier.Order) (verifier.Verification, error)
+	Held      func(ctx context.Context) // a hold was put
+	Report    func(ctx context.Context, month, by string) (report.Report, error)
+	Explain   func(ctx context.Context, service, environment, target string, at time.Time) (any, error)
+	AlertTest func(ctx context.Context, receiver, by string) error
+	Ready     func(ctx context.Context) error
+	Status    func(ctx context.Context) any
+	Banner    func() string // said on top of every page
+}
+
+type server struct {
+	Config
+	record Record
+}
+
+// New serves everything.
+func New(c Config, r Record) http.Handler {
+	s := &server{c, r}
+	mux := http.NewServeMux()
+	s.api(mux)
+	s.console(mux)
+	return headers(http.NewCrossOriginProtection().Handler(mux))
+}
+
+// headers are on every answer.
+func headers(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		h := w.Header()
+		h.Set("X-Content-Type-Options", "nosniff")
+		h.Set("X-Frame-Options", "DENY")
+		h.Set("Referrer-Policy", "same-origin")
+		h.Set("Content-Security-Policy", "default-src 'none'; style-src 'self'; img-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'")
+		next.ServeHTTP(w, r)
+	})
+}
+
+// Server has time limits that fit the API: slow readers and senders are cut off, event streams are not.
+func Server(addr string, h http.Handler) *http.Server {
+	return &http.Server{Addr: addr, Handler: h, ReadHeaderTimeout: 10 * time.Second, ReadTimeout: 30 * time.Second, IdleTimeout: 2 * time.Minute, MaxHeaderBytes: 64 << 10}
+}

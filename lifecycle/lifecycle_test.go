@@ -403,3 +403,19 @@ func TestStartedWithoutEnd(t *testing.T) {
 		t.Errorf("reason %q, want no_end", v.Reason)
 	}
 }
+
+func TestAlertGrowsToRollback(t *testing.T) {
+	s := newSim(t, verifier.ModeAuto)
+	quick, above := s.rules[0], 0.1
+	quick.Name, quick.Compare, quick.Limit, quick.OnFail, quick.Severity = "quick", nil, &verifier.Limit{Above: &above}, verifier.FailAlert, verifier.SeverityWarn
+	s.rules[0].MinSamples = 8 // it is sure later
+	s.rules = append(s.rules, quick)
+	s.good("checkout")
+	s.broken["checkout 1.1"] = 0.2
+	id := s.deploy("checkout", "1.1").Verification
+	s.run(40 * time.Minute)
+	s.expect(id, verifier.FailedState, verifier.RollbackRecovered)
+	if len(s.calls) != 1 {
+		t.Errorf("%d calls, want 1: the alert grew into a rollback", len(s.calls))
+	}
+}

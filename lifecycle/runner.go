@@ -205,8 +205,10 @@ func quiet(v verifier.Verification, e Judged, now time.Time) bool {
 	if v.Ended != nil || v.Deploy.Status != verifier.Succeeded || v.Rollback != nil && waits(v.Rollback.State) || e.Relapsed {
 		return false
 	}
-	return len(failing(e.Findings)) == len(failing(v.Findings)) && anyPending(e.Findings) ||
-		v.State == verifier.FailedState && now.Before(v.Until)
+	if len(failing(e.Findings)) != len(failing(v.Findings)) {
+		return false
+	}
+	return anyPending(e.Findings) || v.State == verifier.FailedState && now.Before(v.Until)
 }
 
 func waits(s verifier.RollbackState) bool {

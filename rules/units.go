@@ -8,13 +8,17 @@ import (
 	"time"
 )
 
-// quantity writes a value with its unit: s, ms, %, B, 1 or any other.
+// quantity writes a value with its unit: s, ms, us, ns, %, B, 1 or any other.
 func quantity(x float64, unit string) string {
 	switch unit {
 	case "s":
 		return seconds(x)
 	case "ms":
 		return seconds(x / 1000)
+	case "us":
+		return seconds(x / 1e6)
+	case "ns":
+		return seconds(x / 1e9)
 	case "%":
 		return digits(x) + " %"
 	case "B":

@@ -1,0 +1,143 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net/http"
+	"net/url"
+	"os"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+)
+
+// client asks a running server.
+type client struct {
+	server string
+	token  string
+	http   *http.Client
+}
+
+// addServerFlags adds what every command that asks a server takes.
+func addServerFlags(c *cobra.Command) {
+	c.Flags().String("server", envOr("VERIFIER_URL", "http://127.0.0.1:8080"), "address of the server (VERIFIER_URL)")
+	c.Flags().String("format", "text", "text or json")
+}
+
+func envOr(name, otherwise string) string {
+	if v := os.Getenv(name); v != "" {
+		return v
+	}
+	return otherwise
+}
+
+func clientOf(c *cobra.Command) (*client, error) {
+	server, _ := c.Flags().GetString("server")
+	u, err := url.Parse(server)
+	if err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https" {
+		return nil, fmt.Errorf("--server %q is no address; write http://host:port", server)
+	}
+	if f, _ := c.Flags().GetString("format"); f != "text" && f != "json" {
+		return nil, fmt.Errorf("--format %q is none; write text or json", f)
+	}
+	return &client{server: strings.TrimSuffix(server, "/"), token: os.Getenv("VERIFIER_TOKEN"), http: &http.Client{}}, nil
+}
+
+const maxAnswer = 16 << 20
+
+// do sends one request and reads the JSON answer into out; a problem+json becomes an error that names every bad field.
+func (c *client) do(ctx context.Context, method, path string, in, out any) error {
+	ctx, cancel := context.WithTimeout(ctx, 60*time.Second)
+	defer cancel()
+	response, err := c.send(ctx, method, path, in)
+	if err != nil {
+		return err
+	}
+	defer response.Body.Close()
+	body, err := io.ReadAll(io.LimitReader(response.Body, maxAnswer))
+	if err != nil {
+		return fmt.Errorf("read the answer of %s: %w", c.server, err)
+	}
+	if response.StatusCode >= 300 {
+		return problemError(response, body)
+	}
+	if out == nil || len(body) == 0 {
+		return nil
+	}
+	if err := json.Unmarshal(body, out); err != nil {
+		return fmt.Errorf("%s answered something that is not verifier's JSON: %w", c.server, err)
+	}
+	return nil
+}
+
+func (c *client) send(ctx context.Context, method, path string, in any) (*http.Response, error) {
+	var body io.Reader
+	if in != nil {
+		b, err := json.Marshal(in)
+		if err != nil {
+			return nil, err
+		}
+		body = bytes.NewReader(b)
+	}
+	request, err := http.NewRequestWithContext(ctx, method, c.server+path, body)
+	if err != nil {
+		return nil, err
+	}
+	request.Header.Set("Content-Type", "application/json")
+	request.Header.Set("User-Agent", "verifier/"+version)
+	if c.token != "" {
+		request.Header.Set("Authorization", "Bearer "+c.token)
+	}
+	response, err := c.http.Do(request)
+	if err != nil {
+		return nil, fmt.Errorf("ask %s: %w (is `verifier serve` running there? name it with --server or VERIFIER_URL)", c.server, err)
+	}
+	return response, nil
+}
+
+func problemError(response *http.Response, body []byte) error {
+	var p struct {
+		Title, Detail string
+		Errors        []struct{ Field, Problem string }
+	}
+	if json.Unmarshal(body, &p) != nil || p.Title == "" {
+		return fmt.Errorf("the server answered %s", response.Status)
+	}
+	var parts []string
+	for _, e := range p.Errors {
+		parts = append(parts, e.Field+": "+e.Problem)
+	}
+	if len(parts) == 0 {
+		parts = []string{p.Detail}
+	}
+	text := strings.Join(parts, "; ")
+	if text == "" {
+		text = p.Title
+	}
+	if response.StatusCode == http.StatusUnauthorized {
+		text += " (set VERIFIER_TOKEN; `verifier token create` makes one)"
+	}
+	return fmt.Errorf("%s", text)
+}
+
+// placeQuery are SERVICE ENV and --target as a query.
+func placeQuery(c *cobra.Command, args []string) url.Values {
+	target, _ := c.Flags().GetString("target")
+	return url.Values{"service": {args[0]}, "environment": {args[1]}, "target": {target}}
+}
+
+// printed prints the value as JSON where that was asked for, else by text.
+func printed(c *cobra.Command, value any, text func(io.Writer)) error {
+	if f, _ := c.Flags().GetString("format"); f == "json" {
+		e := json.NewEncoder(c.OutOrStdout())
+		e.SetIndent("", "  ")
+		e.SetEscapeHTML(false)
+		return e.Encode(value)
+	}
+	text(c.OutOrStdout())
+	return nil
+}

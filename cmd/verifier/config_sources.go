@@ -1,0 +1,110 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"time"
+
+	"verifier/lifecycle"
+	"verifier/outbound"
+	"verifier/rules"
+	"verifier/sources"
+)
+
+// SourceConfig is one source: its type says whose configuration the other keys are.
+type SourceConfig struct {
+	Prometheus *sources.PrometheusConfig
+	Files      *sources.FilesConfig
+}
+
+type prometheusSource struct {
+	Type                     string `yaml:"type"`
+	sources.PrometheusConfig `yaml:",inline"`
+}
+
+type filesSource struct {
+	Type                string `yaml:"type"`
+	sources.FilesConfig `yaml:",inline"`
+}
+
+const sourceTypes = "write prometheus or files"
+
+// UnmarshalYAML reads the type first, and then everything by it.
+func (s *SourceConfig) UnmarshalYAML(unmarshal func(any) error) error {
+	var all map[string]any
+	if err := unmarshal(&all); err != nil {
+		return err
+	}
+	switch kind := all["type"]; kind {
+	case "prometheus":
+		var c prometheusSource
+		err := unmarshal(&c)
+		s.Prometheus = &c.PrometheusConfig
+		return err
+	case "files":
+		var c filesSource
+		err := unmarshal(&c)
+		s.Files = &c.FilesConfig
+		return err
+	case nil:
+		return errors.New("a source has no type; " + sourceTypes)
+	default:
+		return fmt.Errorf("a source is of type %q, which is not there; "+sourceTypes, kind)
+	}
+}
+
+// backends makes the clients of all sources; it asks nobody.
+func (c *Config) backends(observe func(source, result string, took time.Duration)) (map[string]*sources.Limited, error) {
+	out := map[string]*sources.Limited{}
+	for _, name := range slices.Sorted(maps.Keys(c.Sources)) {
+		s := c.Sources[name]
+		backend, budget, err := s.backend(c)
+		if err != nil {
+			return nil, fmt.Errorf("%s: sources.%s: %w", c.path, name, err)
+		}
+		out[name] = sources.Limit(name, backend, budget, observe)
+	}
+	return out, nil
+}
+
+func (s SourceConfig) backend(c *Config) (sources.Backend, sources.BudgetConfig, error) {
+	if s.Prometheus != nil {
+		p := *s.Prometheus
+		p.BearerTokenFile, p.PasswordFile, p.CAFile = c.relative(p.BearerTokenFile), c.relative(p.PasswordFile), c.relative(p.CAFile)
+		backend, err := sources.NewPrometheus(p, nil)
+		return backend, p.Budget, err
+	}
+	f := *s.Files
+	f.Path = c.relative(f.Path)
+	backend, err := sources.NewFiles(f)
+	return backend, sources.BudgetConfig{}, err
+}
+
+// checks are what each source says of a measure before anything is asked.
+func (c *Config) checks() map[string]rules.CheckMeasure {
+	out := map[string]rules.CheckMeasure{}
+	for name, s := range c.Sources {
+		if s.Prometheus != nil {
+			out[name] = sources.CheckPrometheus
+		} else {
+			out[name] = sources.CheckFiles
+		}
+	}
+	return out
+}
+
+// asBackends is the same sources as the lifecycle knows them.
+func asBackends(limited map[string]*sources.Limited) lifecycle.Backends {
+	out := lifecycle.Backends{}
+	for name, l := range limited {
+		out[name] = l
+	}
+	return out
+}
+
+// newTransport is what every client that is not a source's own goes through.
+func newTransport() (transport, error) {
+	return outbound.New(outbound.Config{UserAgent: "verifier/" + version})
+}

@@ -1,0 +1,239 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"net/url"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"verifier"
+	"verifier/alerting"
+	"verifier/intake"
+	"verifier/lifecycle"
+	"verifier/rollback"
+	"verifier/rules"
+	"verifier/sinks"
+	"verifier/sources"
+	"verifier/store"
+	"verifier/web"
+)
+
+// Daemon is the running program: the store, the one loop, the server, and what the files say now.
+type Daemon struct {
+	store   *store.Store
+	runner  *lifecycle.Runner
+	metrics *sinks.Prometheus
+	server  *http.Server
+	ln      net.Listener
+	rt      transport
+	log     *slog.Logger
+	now     func() time.Time
+
+	setup    atomic.Pointer[setup]
+	loading  sync.Mutex
+	reloaded chan struct{} // a reload was asked for
+	problem  atomic.Value  // string: why the last reload failed
+}
+
+// setup is everything that comes out of the files; a reload replaces it as a whole.
+type setup struct {
+	cfg       *Config
+	catalogue *verifier.Catalogue
+	rules     *rules.Set
+	sources   map[string]*sources.Limited
+	backends  lifecycle.Backends
+	alerting  *alerting.Alerting
+	ways      map[string]rollback.Way
+}
+
+// load reads the files and makes everything that they speak of. It asks nobody.
+func load(path string, rt transport, log *slog.Logger, observe func(source, result string, took time.Duration)) (*setup, error) {
+	cfg, err := loadConfig(path)
+	if err != nil {
+		return nil, err
+	}
+	return loadFrom(cfg, rt, log, observe)
+}
+
+func loadFrom(cfg *Config, rt transport, log *slog.Logger, observe func(source, result string, took time.Duration)) (s *setup, err error) {
+	s = &setup{cfg: cfg, catalogue: cfg.catalogue()}
+	if s.sources, err = cfg.backends(observe); err != nil {
+		return nil, err
+	}
+	s.backends = asBackends(s.sources)
+	if s.rules, err = rules.Load(cfg.relative(cfg.Rules), cfg.checks()); err != nil {
+		return nil, err
+	}
+	external, err := url.Parse(cfg.URL)
+	if err != nil {
+		return nil, fmt.Errorf("url: %w", err)
+	}
+	if s.alerting, err = alerting.Load(cfg.alert, cfg.folder(), rt, external, log); err != nil {
+		return nil, fmt.Errorf("%s: %w", orDefault(cfg.path, "configuration"), err)
+	}
+	if err := cfg.checkReceivers(s.alerting.Receivers()); err != nil {
+		return nil, err
+	}
+	s.ways, err = cfg.ways(rt)
+	return s, err
+}
+
+// NewDaemon opens the store, takes its lock, listens, and starts nothing yet.
+func NewDaemon(ctx context.Context, path, listen string, log *slog.Logger) (d *Daemon, err error) {
+	d = &Daemon{log: log, now: time.Now, reloaded: make(chan struct{}, 1)}
+	d.problem.Store("")
+	if d.rt, err = newTransport(); err != nil {
+		return nil, err
+	}
+	d.metrics = sinks.NewPrometheus(version, func(ctx context.Context) (int, int, error) { return d.store.Counts(ctx) })
+	first, err := load(path, d.rt, log, d.metrics.Asked)
+	if err != nil {
+		return nil, err
+	}
+	if listen != "" {
+		first.cfg.Listen = listen
+	}
+	d.use(first)
+	if d.store, err = store.Open(ctx, first.cfg.relative(first.cfg.Store), func() *verifier.Catalogue { return d.live().catalogue }); err != nil {
+		return nil, err
+	}
+	defer func() {
+		if err != nil {
+			d.store.Close()
+		}
+	}()
+	if err = d.store.Lock(); err != nil {
+		return nil, err
+	}
+	if d.ln, err = net.Listen("tcp", first.cfg.Listen); err != nil {
+		return nil, fmt.Errorf("listen: %w", err)
+	}
+	return d, d.wire(first.cfg)
+}
+
+// wire makes the loop and the server, top to bottom.
+func (d *Daemon) wire(cfg *Config) error {
+	d.runner = &lifecycle.Runner{
+		Store: d.store, World: d.world, Sources: func() lifecycle.Backends { return d.live().backends }, Now: d.now, Log: d.log,
+		Performers: map[verifier.ActionKind]verifier.Performer{
+			verifier.ActionAlert: performer(func(ctx context.Context, a verifier.Action) (verifier.Performed, error) {
+				return d.live().alerting.Performer(d.store, d.muted).Perform(ctx, a)
+			}),
+			verifier.ActionRollback: rollback.NewCaller(func(name string) (rollback.Way, bool) { way, ok := d.live().ways[name]; return way, ok }),
+			verifier.ActionReport:   performer(d.sendReport),
+		},
+		Observer: lifecycle.Observer{Woke: d.metrics.Woke, Moved: d.metrics.Moved, Acted: d.metrics.Acted},
+	}
+	events, err := intake.New(intake.Config{Hooks: cfg.Hooks}, recorder{d}, web.Problem, d.now)
+	if err != nil {
+		return fmt.Errorf("%s: %w", cfg.path, err)
+	}
+	d.server = web.Server(cfg.Listen, web.New(web.Config{
+		URL: cfg.URL, Loopback: isLoopback(d.ln.Addr()), Zone: cfg.zone, Now: d.now, Log: d.log, Version: version,
+		Intake: events, Metrics: d.metrics.Handler(), Order: d.order, Held: d.held, Report: d.report, Explain: d.explain,
+		AlertTest: d.alertTest, Ready: d.ready, Status: d.status, Banner: d.banner,
+	}, d.store))
+	return nil
+}
+
+// performer makes a Performer of a function.
+type performer func(context.Context, verifier.Action) (verifier.Performed, error)
+
+// Perform calls the function.
+func (p performer) Perform(ctx context.Context, a verifier.Action) (verifier.Performed, error) {
+	return p(ctx, a)
+}
+
+func isLoopback(a net.Addr) bool {
+	tcp, ok := a.(*net.TCPAddr)
+	return ok && tcp.IP.IsLoopback()
+}
+
+// Addr is where it listens.
+func (d *Daemon) Addr() string { return d.ln.Addr().String() }
+
+// Run serves and works until the context ends; then it finishes what is in flight, within 10 s, and closes the store.
+func (d *Daemon) Run(ctx context.Context) error {
+	defer d.store.Close()
+	if err := d.prepare(ctx); err != nil {
+		d.ln.Close()
+		return err
+	}
+	work, stop := context.WithCancel(ctx)
+	defer stop()
+	var group sync.WaitGroup
+	for _, part := range []func(context.Context){d.runner.Run, d.keepSchedules, d.keepFiles, d.keepSelf, d.keepHeartbeat} {
+		group.Go(func() { part(work) })
+	}
+	served := make(chan error, 1)
+	go func() { served <- d.server.Serve(d.ln) }()
+	d.log.Info("verifier is up", "version", version, "url", "http://"+d.Addr(), "rules", d.live().rules.Len(), "sources", len(d.live().sources))
+	var err error
+	select {
+	case err = <-served:
+		stop()
+	case <-ctx.Done():
+		d.log.Info("stopping: what is in flight is finished first")
+		closing, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
+		if d.server.Shutdown(closing) != nil {
+			d.server.Close()
+		}
+		cancel()
+	}
+	group.Wait()
+	if errors.Is(err, http.ErrServerClosed) {
+		err = nil
+	}
+	return err
+}
+
+// prepare brings the store to what the files say.
+func (d *Daemon) prepare(ctx context.Context) error {
+	now := d.now()
+	if err := d.store.ResumeImports(ctx, now); err != nil {
+		return fmt.Errorf("go on with imports: %w", err)
+	}
+	return d.settle(ctx, d.live(), now)
+}
+
+// settle is what a new configuration changes in the store: names that are claimed now, and the schedules.
+func (d *Daemon) settle(ctx context.Context, s *setup, now time.Time) error {
+	if err := d.store.Rename(ctx); err != nil {
+		return fmt.Errorf("move histories to their catalogue names: %w", err)
+	}
+	list, err := s.cfg.schedules(now)
+	if err != nil {
+		return err
+	}
+	return d.store.PutSchedules(ctx, list)
+}
+
+func (d *Daemon) live() *setup { return d.setup.Load() }
+
+func (d *Daemon) use(s *setup) {
+	d.setup.Store(s)
+	d.metrics.Loaded(s.rules.Len(), false)
+	for name, b := range s.sources {
+		d.metrics.Lag(name, b.Lag())
+	}
+}
+
+// world is what decisions know besides the record, as it is now.
+func (d *Daemon) world() lifecycle.World {
+	s := d.live()
+	return lifecycle.World{
+		Catalogue: s.catalogue, Rules: s.rules.For, Route: s.alerting.Targets, URL: s.cfg.URL, Unrelated: s.cfg.Unrelated, Frozen: s.cfg.frozen(),
+	}
+}
+
+func (d *Daemon) failed(where string, err error) {
+	if err != nil && !errors.Is(err, context.Canceled) {
+		d.log.Error("cannot work", "at", where, "err", err)
+	}
+}

@@ -1,0 +1,223 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/url"
+	"strings"
+	"time"
+
+	"verifier"
+	"verifier/alerting"
+	"verifier/lifecycle"
+	"verifier/report"
+)
+
+// recorder is the daemon as intake sees it.
+type recorder struct{ *Daemon }
+
+// Record writes a delivery and what follows from it, and counts what was new.
+func (r recorder) Record(ctx context.Context, delivery verifier.Delivery, deploys []verifier.Deploy) ([]verifier.Receipt, error) {
+	world := r.world()
+	seen := map[string]step{}
+	receipts, err := r.store.Record(ctx, delivery, deploys, func(s *verifier.Scene) (verifier.Effects, error) {
+		effects, err := world.Step(s, lifecycle.Arrived{}, r.now())
+		seen[s.Deploy.ID] = stepOf(s, effects)
+		return effects, err
+	})
+	if err != nil {
+		return nil, err
+	}
+	for i := range receipts {
+		receipts[i].URL = r.page(receipts[i])
+		if s, ok := seen[receipts[i].ID]; ok {
+			r.metrics.Recorded(s.deploy)
+			r.moved(s)
+		}
+	}
+	return receipts, nil
+}
+
+func (d *Daemon) page(r verifier.Receipt) string {
+	if r.Verification == "" {
+		return d.live().cfg.URL + "/"
+	}
+	return d.live().cfg.URL + "/verifications/" + url.PathEscape(r.Verification)
+}
+
+// step is what one decision changed, for counting it once it is written.
+type step struct {
+	deploy        verifier.Deploy
+	before, after []verifier.Verification
+}
+
+func stepOf(s *verifier.Scene, e verifier.Effects) step {
+	out := step{deploy: s.Deploy, after: e.Verifications}
+	for _, v := range e.Verifications {
+		var was verifier.Verification
+		if known := s.Watch(v.ID); known != nil {
+			was = *known
+		}
+		out.before = append(out.before, was)
+	}
+	return out
+}
+
+func (d *Daemon) moved(s step) {
+	for i := range s.after {
+		d.metrics.Moved(s.before[i], s.after[i])
+	}
+}
+
+// decide takes one event through Step and the store.
+func (d *Daemon) decide(ctx context.Context, id string, e lifecycle.Event) (verifier.Verification, error) {
+	world := d.world()
+	var last step
+	v, err := d.store.Decide(ctx, id, func(s *verifier.Scene) (verifier.Effects, error) {
+		effects, err := world.Step(s, e, d.now())
+		last = stepOf(s, effects)
+		return effects, err
+	})
+	if err != nil {
+		if v != nil {
+			return *v, err
+		}
+		return verifier.Verification{}, err
+	}
+	d.moved(last)
+	return *v, nil
+}
+
+// order is a person's word on a verification.
+func (d *Daemon) order(ctx context.Context, id string, o verifier.Order) (verifier.Verification, error) {
+	return d.decide(ctx, id, lifecycle.Ordered{Verification: id, Order: o})
+}
+
+// held lets what waits see a new hold at once.
+func (d *Daemon) held(ctx context.Context) {
+	open, err := d.store.Open(ctx)
+	d.failed("look for rollbacks that wait", err)
+	for _, v := range open {
+		_, err := d.decide(ctx, v.ID, lifecycle.Held{Verification: v.ID})
+		d.failed("hold the rollback of "+v.ID, err)
+	}
+}
+
+// muted reports whether a mute covers everything that the incident speaks of.
+func (d *Daemon) muted(in verifier.Incident, now time.Time) bool {
+	if in.Kind == verifier.IncidentReport || in.Kind == verifier.IncidentSource {
+		return false
+	}
+	holds, err := d.store.Holds(context.Background(), now, false)
+	if err != nil {
+		d.failed("look for mutes", err)
+		return false // rather one message too many
+	}
+	place := verifier.Place{Service: in.Labels["service"], Environment: in.Labels["environment"], Target: in.Labels["target"]}
+	covers := func(p verifier.Place, team string) bool {
+		for _, h := range holds {
+			if h.Active(now) && h.Covers(verifier.StopsAlert, p, team) {
+				return true
+			}
+		}
+		return false
+	}
+	if len(in.Members) == 0 {
+		return covers(place, in.Labels["team"])
+	}
+	for _, m := range in.Members {
+		if !covers(m.Place, in.Labels["team"]) {
+			return false
+		}
+	}
+	return true
+}
+
+// report is one month's figures.
+func (d *Daemon) report(ctx context.Context, month, by string) (report.Report, error) {
+	s := d.live()
+	return makeReport(ctx, d.store, month, by, s.cfg.zone, s.catalogue)
+}
+
+// tallier is what a report needs of the store.
+type tallier interface {
+	Tallies(ctx context.Context, first, last string, zone *time.Location) ([]verifier.Tally, error)
+	Timings(ctx context.Context, month string, zone *time.Location) ([]verifier.Timing, error)
+}
+
+func makeReport(ctx context.Context, from tallier, month, by string, zone *time.Location, catalogue *verifier.Catalogue) (report.Report, error) {
+	bounds, err := report.Month(month, zone)
+	if err != nil {
+		return report.Report{}, err
+	}
+	tallies, err := from.Tallies(ctx, bounds.Back(report.MonthsBefore).Name, bounds.Name, zone)
+	if err != nil {
+		return report.Report{}, err
+	}
+	timings, err := from.Timings(ctx, bounds.Name, zone)
+	if err != nil {
+		return report.Report{}, err
+	}
+	return report.Make(bounds, by, tallies, timings, catalogue.Production)
+}
+
+// sendReport makes the report of the month before the schedule's time, and tells its receiver of it.
+func (d *Daemon) sendReport(ctx context.Context, a verifier.Action) (verifier.Performed, error) {
+	var order reportOrder
+	if err := json.Unmarshal(a.Payload, &order); err != nil {
+		return verifier.Performed{}, fmt.Errorf("read the order of the report: %w", err)
+	}
+	cfg := d.live().cfg
+	if order.Index >= len(cfg.Reports) {
+		return verifier.Performed{}, errors.New("this report is no longer in the configuration")
+	}
+	wanted := cfg.Reports[order.Index]
+	at := order.At.In(cfg.zone)
+	month := time.Date(at.Year(), at.Month()-1, 1, 0, 0, 0, 0, cfg.zone).Format("2006-01")
+	made, err := d.report(ctx, month, wanted.By)
+	if err != nil {
+		return verifier.Performed{}, err
+	}
+	var text strings.Builder
+	if err := made.Write(&text, "text"); err != nil {
+		return verifier.Performed{}, err
+	}
+	now := d.now()
+	in := verifier.Incident{
+		ID: "report/" + month + "/" + wanted.Receiver, Kind: verifier.IncidentReport, Receiver: wanted.Receiver, Opened: now, Updated: now,
+		Labels: map[string]string{"kind": string(verifier.IncidentReport), "severity": string(verifier.SeverityWarn)},
+		Title:  "Deploys and rollbacks of " + month, Text: text.String(), Severity: verifier.SeverityWarn, URL: cfg.URL + "/reports/" + month,
+	}
+	return verifier.Performed{Message: "report " + month}, d.tell(ctx, in)
+}
+
+// tell writes an incident that is not about one verification, with the actions that send it.
+func (d *Daemon) tell(ctx context.Context, in verifier.Incident) error {
+	effects := verifier.Effects{Incidents: []verifier.Incident{in}, Actions: d.live().alerting.Targets(in, d.now())}
+	return errors.Join(d.store.Save(ctx, effects)...)
+}
+
+// alertTest sends a test incident to one receiver, and waits for nothing: the action log says what became of it.
+func (d *Daemon) alertTest(ctx context.Context, receiver, by string) error {
+	known := d.live().alerting.Receivers()
+	if !contains(known, receiver) {
+		return verifier.Invalid("receiver", "%q is not there; receivers are: %s", receiver, orDefault(strings.Join(known, ", "), "none"))
+	}
+	return d.tell(ctx, alerting.TestIncident(receiver, d.now(), by))
+}
+
+// ready reports whether the store answers.
+func (d *Daemon) ready(ctx context.Context) error {
+	_, _, err := d.store.Counts(ctx)
+	return err
+}
+
+// banner is what every page of the console says on top.
+func (d *Daemon) banner() string {
+	if problem := d.problem.Load().(string); problem != "" {
+		return "The files on disk are wrong, those of before stay in force: " + problem
+	}
+	return d.live().cfg.frozen()
+}

@@ -1,0 +1,156 @@
+package main
+
+import (
+	"context"
+	"maps"
+	"net/http"
+	"slices"
+	"strings"
+	"time"
+
+	"verifier"
+	"verifier/outbound"
+)
+
+// Status is what `verifier status` shows.
+type Status struct {
+	Version  string            `json:"version"`
+	Rules    int               `json:"rules"`
+	Active   int               `json:"verifications_active"`
+	Waiting  int               `json:"actions_waiting"`
+	Sources  map[string]string `json:"sources"` // ok, or the trouble
+	Problem  string            `json:"problem"` // why the files on disk could not be loaded
+	Held     string            `json:"held"`    // why everything is held
+	Services []string          `json:"services"`
+}
+
+func (d *Daemon) status(ctx context.Context) any {
+	s := d.live()
+	out := Status{Version: version, Rules: s.rules.Len(), Sources: map[string]string{}, Problem: d.problem.Load().(string), Held: s.cfg.frozen(), Services: s.catalogue.ServiceNames()}
+	out.Active, out.Waiting, _ = d.store.Counts(ctx)
+	for name, b := range s.sources {
+		out.Sources[name] = orDefault(b.Trouble(), "ok")
+	}
+	return out
+}
+
+// troubles are the daemon's own, by the id of the incident that tells of each.
+func (d *Daemon) troubles() map[string]string {
+	out := map[string]string{}
+	for name, b := range d.live().sources {
+		if t := b.Trouble(); t != "" {
+			out["source/"+name] = t
+		}
+	}
+	if problem := d.problem.Load().(string); problem != "" {
+		out["source/files"] = "The files on disk are wrong, those of before stay in force: " + problem
+	}
+	return out
+}
+
+const selfEvery = 5 * time.Second
+
+// keepSelf tells self.receiver of the daemon's own troubles, once each, and resolves what is over.
+func (d *Daemon) keepSelf(ctx context.Context) {
+	tick := time.NewTicker(selfEvery)
+	defer tick.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+			d.tellSelf(ctx)
+			d.resolveEnvironments(ctx)
+		}
+	}
+}
+
+func (d *Daemon) tellSelf(ctx context.Context) {
+	receiver := d.live().cfg.Self.Receiver
+	open, _, err := d.store.Incidents(ctx, verifier.IncidentFilter{Kind: verifier.IncidentSource, Open: true})
+	if err != nil {
+		d.failed("look at the daemon's own troubles", err)
+		return
+	}
+	now, troubles := d.now(), d.troubles()
+	for _, in := range open {
+		name := selfName(in.ID)
+		if _, still := troubles[name]; still {
+			delete(troubles, name)
+			continue
+		}
+		in.Resolved, in.Updated = &now, now
+		in.Title = strings.Replace(in.Title, "cannot", "can again", 1)
+		d.failed("resolve "+in.ID, d.tell(ctx, in))
+	}
+	for _, name := range slices.Sorted(maps.Keys(troubles)) {
+		what := strings.TrimPrefix(name, "source/")
+		d.failed("tell of "+name, d.tell(ctx, verifier.Incident{
+			ID: name + "@" + now.UTC().Format(time.RFC3339), Kind: verifier.IncidentSource, Receiver: receiver, Opened: now, Updated: now,
+			Labels: map[string]string{"kind": string(verifier.IncidentSource), "severity": string(verifier.SeverityPage)},
+			Title:  "verifier cannot read " + what, Text: troubles[name], Severity: verifier.SeverityPage, Person: true, URL: d.live().cfg.URL + "/",
+		}))
+	}
+}
+
+// selfName is the trouble that an incident tells of: its id without the time.
+func selfName(id string) string {
+	name, _, _ := strings.Cut(id, "@")
+	return name
+}
+
+// resolveEnvironments resolves the incidents of environments whose hold has ended.
+func (d *Daemon) resolveEnvironments(ctx context.Context) {
+	open, _, err := d.store.Incidents(ctx, verifier.IncidentFilter{Kind: verifier.IncidentEnvironment, Open: true})
+	if err != nil || len(open) == 0 {
+		d.failed("look at incidents of environments", err)
+		return
+	}
+	now := d.now()
+	holds, err := d.store.Holds(ctx, now, false)
+	if err != nil {
+		d.failed("look at holds", err)
+		return
+	}
+	for _, in := range open {
+		if slices.ContainsFunc(holds, func(h verifier.Hold) bool { return strings.HasPrefix(in.ID, h.ID+"/") && h.Active(now) }) {
+			continue
+		}
+		in.Resolved, in.Updated = &now, now
+		in.Title = "Rollbacks in " + in.Labels["environment"] + " are no longer held"
+		in.Text = "The hold has ended."
+		in.Person = false
+		d.failed("resolve "+in.ID, d.tell(ctx, in))
+	}
+}
+
+// keepHeartbeat calls the configured address, so that somebody else notices when the daemon is gone.
+func (d *Daemon) keepHeartbeat(ctx context.Context) {
+	beat := d.live().cfg.Self.Heartbeat
+	if beat.URL == "" {
+		return
+	}
+	tick := time.NewTicker(max(time.Second, beat.Every))
+	defer tick.Stop()
+	client := outbound.Client(d.rt, 10*time.Second)
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+			request, err := http.NewRequestWithContext(ctx, http.MethodGet, beat.URL, nil)
+			if err != nil {
+				d.failed("make the heartbeat", err)
+				return
+			}
+			response, err := client.Do(request)
+			if err != nil {
+				d.failed("send the heartbeat", outbound.Redact(err))
+				continue
+			}
+			response.Body.Close()
+		}
+	}
+}
+
+func contains(list []string, s string) bool { return slices.Contains(list, s) }

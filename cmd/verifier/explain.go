@@ -1,0 +1,271 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"net/http"
+	"strings"
+	"text/tabwriter"
+	"time"
+
+	"github.com/agnivade/levenshtein"
+	"github.com/spf13/cobra"
+
+	"verifier"
+	"verifier/lifecycle"
+)
+
+// Explanation is what would happen to a deploy of a place: which rules would watch it and what they see now, who would hear of it,
+// and whether it could be rolled back.
+type Explanation struct {
+	verifier.Place
+	Team       string                 `json:"team"`
+	Claimed    bool                   `json:"claimed"`
+	Nearest    string                 `json:"nearest"` // known service, where this one is unclaimed
+	At         time.Time              `json:"at"`
+	Live       string                 `json:"live"`
+	Rules      []ExplainedRule        `json:"rules"`
+	Receivers  []string               `json:"receivers"`
+	Mode       verifier.RollbackMode  `json:"mode"`
+	Way        bool                   `json:"way"` // a way of rolling back is configured
+	To         string                 `json:"to"`
+	Candidates []string               `json:"candidates"`
+	Guards     []verifier.GuardAnswer `json:"guards"`
+}
+
+// ExplainedRule is one rule with what its source says now.
+type ExplainedRule struct {
+	Rule      string     `json:"rule"`
+	Where     string     `json:"where"` // file:line
+	Source    string     `json:"source"`
+	Settings  []string   `json:"settings"` // key: value, as they are in force
+	Value     *float64   `json:"value"`    // mean over the stretch
+	Samples   int        `json:"samples"`
+	Documents float64    `json:"documents"` // requests or documents that were counted among
+	From      time.Time  `json:"from"`
+	To        time.Time  `json:"to"`
+	Newest    *time.Time `json:"newest"`
+	Nearest   string     `json:"nearest"` // service that the source knows, where it never saw this one
+	Query     string     `json:"query"`
+	Link      string     `json:"link"`
+	Problem   string     `json:"problem"`
+}
+
+func (d *Daemon) explain(ctx context.Context, service, environment, target string, at time.Time) (any, error) {
+	s := d.live()
+	world := d.world()
+	now := d.now()
+	if at.IsZero() || at.After(now) {
+		at = now
+	}
+	place := s.catalogue.Canonical(verifier.Place{Service: service, Environment: environment, Target: target})
+	entry := s.catalogue.Service(place, "")
+	deploy := verifier.Deploy{ID: "explain", Place: place, Version: "explain", Status: verifier.Succeeded, Change: verifier.Release, At: at, Team: entry.Team, RecordedAt: at}
+	scene, err := d.store.SceneOf(ctx, deploy, at)
+	if err != nil {
+		return nil, err
+	}
+	out := Explanation{Place: place, Team: entry.Team, Claimed: entry.Claimed, At: at, Mode: entry.Rollback.Mode, Way: entry.Rollback.By != ""}
+	if !entry.Claimed {
+		out.Nearest = nearest(service, s.catalogue.ServiceNames())
+	}
+	for _, p := range scene.History {
+		if p.Deploy.MovesLive() {
+			out.Live, deploy.Previous = p.Deploy.Version, p.Deploy.Version
+			break
+		}
+	}
+	list, _ := world.Rules(deploy)
+	for _, look := range world.Look(ctx, deploy, list, s.backends, at) {
+		out.Rules = append(out.Rules, explained(look))
+	}
+	out.Receivers = s.alerting.Explain(map[string]string{
+		"alertname": "Verifier", "kind": string(verifier.IncidentVerdict), "service": place.Service, "environment": place.Environment, "target": place.Target,
+		"team": entry.Team, "severity": string(verifier.SeverityPage), "outcome": string(verifier.FailedState),
+	})
+	failed := verifier.Verification{ID: deploy.ID, Deploy: deploy, State: verifier.FailedState, From: at, FailedAt: &at}
+	out.Guards, out.To, out.Candidates = world.Guards(scene, failed, at)
+	return out, nil
+}
+
+func explained(l lifecycle.Look) ExplainedRule {
+	out := ExplainedRule{
+		Rule: l.Rule.Name, Where: l.Rule.Where, Source: l.Rule.Measure.Source, Settings: settings(l.Rule), Samples: len(l.Answer.Samples),
+		From: l.From, To: l.To, Nearest: l.Answer.Nearest, Query: l.Answer.Query, Link: l.Answer.Link, Problem: l.Answer.Partial,
+	}
+	if l.Answer.Err != nil {
+		out.Problem = l.Answer.Err.Error()
+	}
+	if !l.Answer.Newest.IsZero() {
+		out.Newest = &l.Answer.Newest
+	}
+	var sum float64
+	for _, s := range l.Answer.Samples {
+		sum += s.Value
+		out.Documents += s.Exposure
+	}
+	if n := len(l.Answer.Samples); n > 0 {
+		mean := sum / float64(n)
+		out.Value = &mean
+	}
+	return out
+}
+
+// settings are a rule's keys as they are in force.
+func settings(r verifier.Rule) []string {
+	out := []string{"on_fail: " + string(r.OnFail), "severity: " + string(r.Severity), "on_no_data: " + string(r.OnNoData),
+		"settle: " + r.Settle.String(), "watch: " + r.Watch.String(), "every: " + r.Every.String()}
+	if l := r.Limit; l != nil {
+		for _, bound := range []struct {
+			name string
+			at   *float64
+		}{{"above", l.Above}, {"below", l.Below}, {"equals", l.Equals}} {
+			if bound.at != nil {
+				out = append(out, fmt.Sprintf("limit.%s: %g", bound.name, *bound.at))
+			}
+		}
+		if l.Within > 0 {
+			out = append(out, "limit.within: "+l.Within.String())
+		}
+		if l.For > 0 {
+			out = append(out, "limit.for: "+l.For.String())
+		}
+	}
+	if c := r.Compare; c != nil {
+		with := make([]string, len(c.With))
+		for i, arm := range c.With {
+			with[i] = string(arm)
+		}
+		out = append(out, "compare.with: "+strings.Join(with, " "), "compare.over: "+c.Over.String(), "compare.worse: "+string(c.Worse),
+			fmt.Sprintf("compare.tolerate: %g%%", 100*c.Tolerate), fmt.Sprintf("compare.at_least: %g", c.AtLeast), fmt.Sprintf("confidence: %.4g%%", 100*r.Confidence))
+	}
+	if r.Optional {
+		out = append(out, "optional: true")
+	}
+	if !r.MuteUntil.IsZero() {
+		out = append(out, "mute_until: "+r.MuteUntil.Format(time.RFC3339))
+	}
+	return out
+}
+
+func nearest(name string, known []string) string {
+	best, distance := "", len(name)/2+1
+	for _, k := range known {
+		if n := levenshtein.ComputeDistance(strings.ToLower(name), strings.ToLower(k)); n < distance {
+			best, distance = k, n
+		}
+	}
+	return best
+}
+
+func explainCommand() *cobra.Command {
+	c := &cobra.Command{
+		Use:   "explain [SERVICE ENV]",
+		Short: "Show what would watch a deploy, what it sees now, who would hear of it and whether it could be rolled back",
+		Args:  cobra.MaximumNArgs(2),
+		RunE: func(c *cobra.Command, args []string) error {
+			ask, err := clientOf(c)
+			if err != nil {
+				return err
+			}
+			if receiver, _ := c.Flags().GetString("alert-test"); receiver != "" {
+				return alertTest(c, ask, receiver)
+			}
+			if len(args) != 2 {
+				return fmt.Errorf("write verifier explain SERVICE ENV, or --alert-test RECEIVER")
+			}
+			query := placeQuery(c, args)
+			if at, _ := c.Flags().GetString("at"); at != "" {
+				query.Set("at", at)
+			}
+			var e Explanation
+			if err := ask.do(c.Context(), http.MethodGet, "/v1/explain?"+query.Encode(), nil, &e); err != nil {
+				return err
+			}
+			return printed(c, e, func(w io.Writer) { printExplanation(w, e) })
+		},
+	}
+	addServerFlags(c)
+	c.Flags().String("target", "", "tenant, region or cell")
+	c.Flags().String("at", "", "look at this time instead of now, RFC 3339")
+	c.Flags().String("alert-test", "", "send a test message to this receiver")
+	return c
+}
+
+func alertTest(c *cobra.Command, ask *client, receiver string) error {
+	if err := ask.do(c.Context(), http.MethodPost, "/v1/alert-test", map[string]string{"receiver": receiver}, nil); err != nil {
+		return err
+	}
+	return printed(c, map[string]string{"receiver": receiver}, func(w io.Writer) {
+		fmt.Fprintf(w, "a test message is on its way to %s; if none comes, the server's log says why\n", receiver)
+	})
+}
+
+func printExplanation(w io.Writer, e Explanation) {
+	fmt.Fprintf(w, "%s, team %s", e.Place, orDefault(e.Team, "unknown"))
+	if !e.Claimed {
+		fmt.Fprint(w, ", not in the catalogue")
+		if e.Nearest != "" {
+			fmt.Fprintf(w, " (did you mean %s?)", e.Nearest)
+		}
+	}
+	fmt.Fprintf(w, "; live: %s\n", orDefault(e.Live, "nothing known"))
+	if len(e.Rules) == 0 {
+		fmt.Fprintln(w, "\nNo rule watches this place: a deploy would be inconclusive, no_rules.")
+	}
+	for _, r := range e.Rules {
+		printExplainedRule(w, r)
+	}
+	fmt.Fprintf(w, "\nA failure would be told to: %s\n", orDefault(strings.Join(e.Receivers, ", "), "nobody"))
+	fmt.Fprintf(w, "Rollback: mode %s", e.Mode)
+	if !e.Way {
+		fmt.Fprint(w, ", no way of doing it is configured")
+	}
+	if e.To != "" {
+		fmt.Fprintf(w, ", would go back to %s", e.To)
+	} else if len(e.Candidates) > 0 {
+		fmt.Fprintf(w, ", a person would choose among %s", strings.Join(e.Candidates, ", "))
+	}
+	fmt.Fprintln(w)
+	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+	for _, g := range e.Guards {
+		answer := "lets it"
+		if g.Denies {
+			answer = "DENIES"
+		}
+		fmt.Fprintf(t, "  %s\t%s\t%s\n", g.Guard, answer, g.Text)
+	}
+	t.Flush()
+}
+
+func printExplainedRule(w io.Writer, r ExplainedRule) {
+	fmt.Fprintf(w, "\n%s  (%s)\n  %s\n", r.Rule, r.Where, strings.Join(r.Settings, ", "))
+	switch {
+	case r.Problem != "" && r.Value == nil:
+		fmt.Fprintf(w, "  %s cannot say: %s\n", r.Source, r.Problem)
+	case r.Value == nil:
+		fmt.Fprintf(w, "  %s has no data from %s to %s", r.Source, clock(r.From), clock(r.To))
+		if r.Nearest != "" {
+			fmt.Fprintf(w, "; it knows %s", r.Nearest)
+		}
+		fmt.Fprintln(w)
+	default:
+		fmt.Fprintf(w, "  %s says %.4g on average over %d steps from %s to %s", r.Source, *r.Value, r.Samples, clock(r.From), clock(r.To))
+		if r.Documents > 0 {
+			fmt.Fprintf(w, ", of %.0f documents", r.Documents)
+		}
+		if r.Newest != nil {
+			fmt.Fprintf(w, "; the newest is %s old", time.Since(*r.Newest).Round(time.Second))
+		}
+		fmt.Fprintln(w)
+	}
+	if r.Query != "" {
+		fmt.Fprintln(w, "  "+strings.ReplaceAll(r.Query, "\n", "\n  "))
+	}
+	if r.Link != "" {
+		fmt.Fprintln(w, "  "+r.Link)
+	}
+}
+
+func clock(t time.Time) string { return t.UTC().Format("15:04:05") }

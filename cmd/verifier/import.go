@@ -1,0 +1,99 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"verifier"
+	"verifier/intake"
+	"verifier/store"
+)
+
+func importCommand() *cobra.Command {
+	c := &cobra.Command{
+		Use: "import FILE.csv", Short: "Add deploys of the past to the record", Args: cobra.ExactArgs(1),
+		Long: `Add deploys of the past to the record, all or nothing.
+
+The first line names the columns: at, service, environment, version, and of your choice status, team, id, target, change, by, commit,
+group, url, started_at, previous_version and hosts (with ; between them). Times are RFC 3339, or "2016-09-01 10:00" in the
+configuration's time zone. The file is read twice: nothing is written before every line was found good, and reports see the deploys
+only when all are in. A running daemon goes on. Deploys that are known already are left as they are; so a second import of the same
+file adds nothing. Imported deploys are not watched.`,
+		RunE: func(c *cobra.Command, args []string) error {
+			return withStore(c, func(s *store.Store, cfg *Config) error { return importFile(c, s, cfg, args[0]) })
+		},
+	}
+	addStoreFlags(c)
+	c.Flags().String("format", "text", "text or json")
+	return c
+}
+
+func importFile(c *cobra.Command, s *store.Store, cfg *Config, path string) error {
+	f, err := os.Open(path)
+	if err != nil {
+		return fmt.Errorf("read the deploys: %w", err)
+	}
+	defer f.Close()
+	now := time.Now()
+	lines := 0
+	if err := intake.ReadCSV(f, now, cfg.zone, func(int, verifier.Deploy) error { lines++; return nil }); err != nil {
+		return fmt.Errorf("%s: nothing was imported: %w", path, err)
+	}
+	if lines == 0 {
+		return fmt.Errorf("%s: nothing was imported: it has no deploys", path)
+	}
+	if _, err := f.Seek(0, io.SeekStart); err != nil {
+		return fmt.Errorf("read the deploys again: %w", err)
+	}
+	added, err := importWhole(c.Context(), s, filepath.Base(path), f, now, cfg)
+	if err != nil {
+		return fmt.Errorf("%s: nothing was imported: %w", path, err)
+	}
+	return printed(c, map[string]int{"lines": lines, "added": added, "known": lines - added}, func(w io.Writer) {
+		fmt.Fprintf(w, "%d deploys read, %d added, %d were known\n", lines, added, lines-added)
+	})
+}
+
+// importWhole stages all deploys and marks them whole, or leaves nothing behind.
+func importWhole(ctx context.Context, s *store.Store, name string, from io.Reader, now time.Time, cfg *Config) (added int, err error) {
+	id, err := s.BeginImport(ctx, name, whoami(), now)
+	if err != nil {
+		return 0, err
+	}
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, s.AbandonImport(context.WithoutCancel(ctx), id))
+		}
+	}()
+	batch := make([]verifier.Deploy, 0, importBatch)
+	stage := func() error {
+		n, err := s.StageImport(ctx, id, batch)
+		added += n
+		batch = batch[:0]
+		return err
+	}
+	err = intake.ReadCSV(from, now, cfg.zone, func(_ int, d verifier.Deploy) error {
+		d.Tool, d.RecordedAt = "import", now.UTC()
+		if batch = append(batch, d); len(batch) < importBatch {
+			return nil
+		}
+		return stage()
+	})
+	if err == nil {
+		err = stage()
+	}
+	if err != nil {
+		return 0, err
+	}
+	return added, s.FinishImport(ctx, id)
+}
+
+// importBatch is how many deploys are written in one transaction.
+const importBatch = 1000

@@ -1,0 +1,72 @@
+// Command verifier watches every deploy for the minutes after it lands, and says whether it made things worse.
+//
+// It is the daemon (serve), the client of a daemon (deploy, status, explain, approve, ...) and the tool that opens the store
+// (report, import, token, ...). Only this package knows all others; daemon.go wires them, top to bottom.
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/signal"
+	"syscall"
+
+	"github.com/spf13/cobra"
+)
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	os.Exit(run(ctx, os.Args[1:]))
+}
+
+// Exit codes of deploy --wait and gate; everything else ends with exitOK or exitTrouble.
+const (
+	exitOK        = 0
+	exitFailed    = 1
+	exitTrouble   = 2
+	exitUndecided = 3
+)
+
+// exitError ends the program with a code of its own, and prints nothing more.
+type exitError int
+
+func (e exitError) Error() string { return fmt.Sprintf("exit %d", int(e)) }
+
+func run(ctx context.Context, args []string) int {
+	root := rootCommand()
+	root.SetArgs(args)
+	err := root.ExecuteContext(ctx)
+	var code exitError
+	switch {
+	case err == nil:
+		return exitOK
+	case errors.As(err, &code):
+		return int(code)
+	}
+	fmt.Fprintln(root.ErrOrStderr(), "verifier:", err)
+	return exitTrouble
+}
+
+func rootCommand() *cobra.Command {
+	root := &cobra.Command{
+		Use:           "verifier",
+		Short:         "Did this deploy break anything?",
+		Long:          "verifier watches every deploy for the minutes after it lands, tells whether it made things worse, and rolls back where that was allowed.",
+		SilenceUsage:  true,
+		SilenceErrors: true,
+	}
+	root.AddGroup(&cobra.Group{ID: "run", Title: "Run:"}, &cobra.Group{ID: "ask", Title: "Ask a server:"}, &cobra.Group{ID: "store", Title: "Open the store:"})
+	add := func(group string, commands ...*cobra.Command) {
+		for _, c := range commands {
+			c.GroupID = group
+			root.AddCommand(c)
+		}
+	}
+	add("run", serveCommand(), demoCommand(), checkCommand(), versionCommand())
+	add("ask", deployCommand(), statusCommand(), explainCommand(), orderCommand("approve"), orderCommand("deny"), orderCommand("rollback"),
+		orderCommand("cancel"), orderCommand("dismiss"), markCommand(), holdCommand(), muteCommand())
+	add("store", reportCommand(), importCommand(), deploysCommand(), tokenCommand(), backupCommand(), restoreCommand(), migrateCommand())
+	return root
+}

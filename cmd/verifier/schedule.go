@@ -1,0 +1,122 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/robfig/cron/v3"
+
+	"verifier"
+	"verifier/store"
+)
+
+// parseCron reads the five fields of a cron expression, or @daily and its like.
+func parseCron(s string) (cron.Schedule, error) {
+	schedule, err := cron.ParseStandard(s)
+	if err != nil {
+		return nil, fmt.Errorf("%q is no cron expression; write five fields like '0 9 1 * *': %w", s, err)
+	}
+	return schedule, nil
+}
+
+const retentionSchedule = "retention"
+
+// reportOrder is the payload of a report action.
+type reportOrder struct {
+	Index int       `json:"index"` // of the configuration's list
+	At    time.Time `json:"at"`
+}
+
+// schedules are the configuration's reports and freezes, and the daily clearing out. A freeze that is on already begins at once.
+func (c *Config) schedules(now time.Time) ([]store.Schedule, error) {
+	list := []store.Schedule{{Name: retentionSchedule, Cron: "17 3 * * *"}}
+	for i, r := range c.Reports {
+		list = append(list, store.Schedule{Name: fmt.Sprintf("report/%d", i), Cron: r.Cron})
+	}
+	for i, f := range c.Holds {
+		list = append(list, store.Schedule{Name: fmt.Sprintf("freeze/%d", i), Cron: f.Cron})
+	}
+	for i := range list {
+		from := now
+		var n int
+		if _, err := fmt.Sscanf(list[i].Name, "freeze/%d", &n); err == nil {
+			from = now.Add(-c.Holds[n].For)
+		}
+		schedule, err := parseCron(list[i].Cron)
+		if err != nil {
+			return nil, err
+		}
+		list[i].Next = schedule.Next(from.In(c.zone))
+	}
+	return list, nil
+}
+
+// nextRun is the first time after now: what was missed while the daemon was down happens once.
+func (c *Config) nextRun(s store.Schedule, now time.Time) time.Time {
+	schedule, err := parseCron(s.Cron)
+	if err != nil {
+		return now.Add(24 * time.Hour) // unreachable: it was parsed when the configuration was read
+	}
+	return schedule.Next(now.In(c.zone))
+}
+
+// scheduled is what a schedule that is due brings about.
+func (c *Config) scheduled(s store.Schedule, now time.Time) verifier.Effects {
+	kind, number, _ := strings.Cut(s.Name, "/")
+	var i int
+	fmt.Sscanf(number, "%d", &i)
+	switch {
+	case kind == "report" && i < len(c.Reports):
+		payload, _ := json.Marshal(reportOrder{Index: i, At: s.Next}) // unreachable error: plain fields
+		return verifier.Effects{Actions: []verifier.Action{{
+			Key: fmt.Sprintf("report/%d/%s", i, s.Next.UTC().Format(time.RFC3339)), Kind: verifier.ActionReport, Subject: s.Name,
+			Payload: payload, State: verifier.ActionWaiting, Created: now, DueAt: now,
+		}}}
+	case kind == "freeze" && i < len(c.Holds):
+		f := c.Holds[i]
+		until := s.Next.Add(f.For).UTC()
+		if !until.After(now) {
+			return verifier.Effects{}
+		}
+		return verifier.Effects{Holds: []verifier.Hold{{
+			ID: fmt.Sprintf("freeze-%d-%d", i, s.Next.Unix()), By: "verifier.yaml", Reason: orDefault(f.Reason, "freeze by schedule"), At: s.Next.UTC(),
+			Until: &until, Services: f.Services, Environments: f.Environments, Teams: f.Teams, Stops: stopsOr(f.Stops),
+		}}}
+	}
+	return verifier.Effects{}
+}
+
+func stopsOr(stops []string) []string {
+	if len(stops) == 0 {
+		return []string{verifier.StopsRollback}
+	}
+	return stops
+}
+
+// keepSchedules runs what is due, until the context ends.
+func (d *Daemon) keepSchedules(ctx context.Context) {
+	for tick := time.NewTicker(5 * time.Second); ; {
+		now := d.now()
+		cfg := d.live().cfg
+		clear := false
+		err := d.store.ClaimSchedules(ctx, now,
+			func(s store.Schedule) time.Time { return cfg.nextRun(s, now) },
+			func(s store.Schedule) verifier.Effects {
+				clear = clear || s.Name == retentionSchedule
+				return cfg.scheduled(s, now)
+			})
+		d.failed("run schedules", err)
+		if clear {
+			d.failed("clear out what is old", d.store.Retain(ctx, now, cfg.Retention.Evidence, cfg.Retention.Deliveries))
+		}
+		select {
+		case <-ctx.Done():
+			tick.Stop()
+			return
+		case <-tick.C:
+		}
+	}
+}

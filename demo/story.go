@@ -174,9 +174,10 @@ func (s *story) deployed(ctx context.Context, version, by string, expected verif
 }
 
 // follow tells what changes of a verification until nothing more is to come.
-func (s *story) follow(ctx context.Context, id string) (v verifier.Verification, err error) {
+func (s *story) follow(ctx context.Context, id string) (verifier.Verification, error) {
 	var was verifier.Verification
 	for {
+		var v verifier.Verification
 		if err := call(ctx, http.MethodGet, s.daemon+"/v1/verifications/"+url.PathEscape(id), nil, &v); err != nil {
 			return v, err
 		}

@@ -3,6 +3,7 @@ package lifecycle
 import (
 	"fmt"
 	"net/url"
+	"reflect"
 	"slices"
 	"strings"
 	"time"
@@ -110,13 +111,19 @@ func (c *change) resolveMember(id, how string) {
 	}
 }
 
-// tell composes every incident that was touched, when all of the decision is known.
+// tell composes every incident that was touched, when all of the decision is known. One that reads as before is not told again.
 func (c *change) tell() {
 	for _, in := range c.cases {
-		in.Updated = c.now
 		if in.Kind == verifier.IncidentVerdict && len(in.Members) > 0 {
 			c.compose(in)
 		}
+	}
+	c.cases = slices.DeleteFunc(c.cases, func(in *verifier.Incident) bool {
+		known := c.scene.Incident(in.ID)
+		return known != nil && reflect.DeepEqual(*known, *in)
+	})
+	for _, in := range c.cases {
+		in.Updated = c.now
 	}
 }
 

@@ -35,10 +35,9 @@ type Daemon struct {
 	log     *slog.Logger
 	now     func() time.Time
 
-	setup    atomic.Pointer[setup]
-	loading  sync.Mutex
-	reloaded chan struct{} // a reload was asked for
-	problem  atomic.Value  // string: why the last reload failed
+	setup   atomic.Pointer[setup]
+	loading sync.Mutex
+	problem atomic.Value // string: why the last reload failed
 }
 
 // setup is everything that comes out of the files; a reload replaces it as a whole.
@@ -85,8 +84,8 @@ func loadFrom(cfg *Config, rt transport, log *slog.Logger, observe func(source, 
 }
 
 // NewDaemon opens the store, takes its lock, listens, and starts nothing yet.
-func NewDaemon(ctx context.Context, path, listen string, log *slog.Logger) (d *Daemon, err error) {
-	d = &Daemon{log: log, now: time.Now, reloaded: make(chan struct{}, 1)}
+func NewDaemon(ctx context.Context, path, listen string, log *slog.Logger) (_ *Daemon, err error) {
+	d := &Daemon{log: log, now: time.Now}
 	d.problem.Store("")
 	if d.rt, err = newTransport(); err != nil {
 		return nil, err
@@ -114,7 +113,10 @@ func NewDaemon(ctx context.Context, path, listen string, log *slog.Logger) (d *D
 	if d.ln, err = net.Listen("tcp", first.cfg.Listen); err != nil {
 		return nil, fmt.Errorf("listen: %w", err)
 	}
-	return d, d.wire(first.cfg)
+	if err = d.wire(first.cfg); err != nil {
+		return nil, errors.Join(err, d.ln.Close())
+	}
+	return d, nil
 }
 
 // wire makes the loop and the server, top to bottom.

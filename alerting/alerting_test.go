@@ -1,0 +1,184 @@
+package alerting
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
+	"net/url"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"verifier"
+)
+
+var now = time.Date(2026, 11, 24, 14, 11, 0, 0, time.UTC)
+
+// inbox is a server that keeps what it is sent, and fails as long as it is told to.
+type inbox struct {
+	*httptest.Server
+	mu     sync.Mutex
+	bodies []map[string]any
+	fails  int
+}
+
+func newInbox(t *testing.T) *inbox {
+	t.Helper()
+	r := &inbox{}
+	r.Server = httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, q *http.Request) {
+		r.mu.Lock()
+		defer r.mu.Unlock()
+		body, _ := io.ReadAll(q.Body)
+		if r.fails > 0 {
+			r.fails--
+			w.WriteHeader(http.StatusServiceUnavailable)
+			return
+		}
+		var tree map[string]any
+		if err := json.Unmarshal(body, &tree); err != nil {
+			t.Errorf("no JSON: %s", body)
+		}
+		r.bodies = append(r.bodies, tree)
+		w.WriteHeader(http.StatusAccepted)
+	}))
+	t.Cleanup(r.Close)
+	return r
+}
+
+// book is the incidents as they are now.
+type book map[string]verifier.Incident
+
+func (b book) Incident(_ context.Context, id string) (verifier.Incident, error) { return b[id], nil }
+
+func trouble14() verifier.Incident {
+	return verifier.Incident{
+		ID: "verdict/d1/production/payments", Kind: verifier.IncidentVerdict, Severity: verifier.SeverityPage, Person: true, Revision: 1, Opened: now, Updated: now,
+		Labels: map[string]string{"kind": "verdict", "service": "checkout", "environment": "production", "team": "payments", "severity": "page", "outcome": "failed"},
+		Title:  "checkout 1.4.2 is worse in production", Text: "Errors 4.1 % of 3,210 requests; 0.6 % before.", URL: "https://v/verifications/d1",
+		Links: []verifier.Link{{Text: "Stop", URL: "https://v/stop"}},
+	}
+}
+
+func load(t *testing.T, text string) *Alerting {
+	t.Helper()
+	a, err := Load([]byte(text), t.TempDir(), http.DefaultTransport, &url.URL{Scheme: "https", Host: "v"}, slog.New(slog.DiscardHandler))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return a
+}
+
+// run performs the incident's actions as the loop does, keeping each action's memory, and says which failed.
+func run(t *testing.T, a *Alerting, b book, in verifier.Incident, memories map[string]json.RawMessage) (failed []string) {
+	t.Helper()
+	b[in.ID] = in
+	p := a.Performer(b, func(verifier.Incident, time.Time) bool { return false })
+	for _, action := range a.Targets(in, now) {
+		action.Memory = memories[action.Key]
+		done, err := p.Perform(t.Context(), action)
+		if err != nil {
+			if !errors.Is(err, verifier.ErrTemporary) {
+				t.Errorf("%s: %v is no temporary error", action.Key, err)
+			}
+			failed = append(failed, action.Key)
+			continue
+		}
+		if done.Memory != nil {
+			memories[action.Key] = done.Memory
+		}
+	}
+	return failed
+}
+
+func TestPageIsTriggeredUpdatedAndResolvedOnce(t *testing.T) {
+	pager, hook := newInbox(t), newInbox(t)
+	a := load(t, fmt.Sprintf("receivers: [{name: on-call, pagerduty_configs: [{routing_key: k, url: '%s'}], webhook_configs: [{url: '%s'}]}]\nroute: {receiver: on-call}", pager.URL, hook.URL))
+	memories, b, in := map[string]json.RawMessage{}, book{}, trouble14()
+	hook.fails = 1
+	if failed := run(t, a, b, in, memories); len(failed) != 1 || !strings.Contains(failed[0], "/webhook/") {
+		t.Fatalf("failed: %v, want the webhook alone", failed)
+	}
+	run(t, a, b, in, memories) // the retry goes only where it failed
+	if len(pager.bodies) != 1 || len(hook.bodies) != 1 {
+		t.Fatalf("%d pages and %d messages, want one each", len(pager.bodies), len(hook.bodies))
+	}
+	page := pager.bodies[0]
+	payload := page["payload"].(map[string]any)
+	if page["event_action"] != "trigger" || payload["summary"] != "🔴 checkout 1.4.2 is worse in production" {
+		t.Errorf("page %v", page)
+	}
+	if text := fmt.Sprint(page); strings.Contains(text, "Alertmanager") || !strings.Contains(text, "4.1 %") {
+		t.Errorf("page %v", page)
+	}
+	resolved := now.Add(9 * time.Minute)
+	open := in
+	in.Resolved, in.Revision, in.Title = &resolved, 2, "checkout in production: back to normal"
+	run(t, a, b, in, memories)
+	if last := pager.bodies[len(pager.bodies)-1]; len(pager.bodies) != 2 || last["event_action"] != "resolve" || last["dedup_key"] != page["dedup_key"] {
+		t.Errorf("%d pages, the last %v", len(pager.bodies), last)
+	}
+	run(t, a, b, open, memories) // a late retry of what was before
+	if len(pager.bodies) != 2 || len(hook.bodies) != 2 {
+		t.Error("what was resolved was opened again")
+	}
+}
+
+func TestPagerSleepsWhereNobodyIsNeeded(t *testing.T) {
+	pager := newInbox(t)
+	a := load(t, fmt.Sprintf("receivers: [{name: on-call, pagerduty_configs: [{routing_key: k, url: '%s'}]}]\nroute: {receiver: on-call}", pager.URL))
+	memories, b, in := map[string]json.RawMessage{}, book{}, trouble14()
+	in.Person = false
+	run(t, a, b, in, memories)
+	resolved := now
+	in.Resolved, in.Revision = &resolved, 2
+	run(t, a, b, in, memories)
+	if len(pager.bodies) != 0 {
+		t.Errorf("the pager got %v", pager.bodies)
+	}
+}
+
+func TestRoutes(t *testing.T) {
+	a := load(t, `
+receivers: [{name: all, webhook_configs: [{url: 'http://127.0.0.1:9/'}]}, {name: payments, webhook_configs: [{url: 'http://127.0.0.1:9/'}]}]
+route:
+  receiver: all
+  routes:
+    - {matchers: [team="payments"], receiver: payments, continue: true}
+    - {matchers: [alertname="Verifier"], receiver: all}
+`)
+	if got := a.Explain(map[string]string{"team": "payments"}); fmt.Sprint(got) != "[payments all]" {
+		t.Errorf("payments: %v", got)
+	}
+	if got := a.Explain(map[string]string{"team": "web"}); fmt.Sprint(got) != "[all]" {
+		t.Errorf("web: %v", got)
+	}
+	in := trouble14()
+	in.Kind, in.Receiver = verifier.IncidentSource, ""
+	if got := a.Targets(in, now); len(got) != 0 {
+		t.Errorf("the daemon's own trouble goes to %v", got)
+	}
+}
+
+func TestBadConfigurations(t *testing.T) {
+	for want, text := range map[string]string{
+		"group_by":      "receivers: [{name: a}]\nroute: {receiver: a, group_by: [team]}",
+		"inhibit_rules": "receivers: [{name: a}]\nroute: {receiver: a}\ninhibit_rules: [{source_matchers: [a=b], target_matchers: [c=d]}]",
+		"line 3":        "receivers: [{name: a}]\nroute: {receiver: a}\nrecievers: []",
+		"undefined":     "receivers: [{name: a}]\nroute: {receiver: b}",
+		"no route":      "receivers: [{name: a}]",
+	} {
+		_, err := Load([]byte(text), ".", http.DefaultTransport, &url.URL{}, slog.New(slog.DiscardHandler))
+		if err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%q: %v, want %q in it", text, err, want)
+		}
+	}
+	if a, err := Load(nil, ".", nil, nil, nil); err != nil || len(a.Targets(trouble14(), now)) != 0 {
+		t.Errorf("no configuration: %v", err)
+	}
+}

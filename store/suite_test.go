@@ -163,7 +163,9 @@ func suite(t *testing.T, open func(testing.TB) *Store) {
 		s := open(t)
 		var group sync.WaitGroup
 		for i := range 500 {
-			group.Go(func() { put(t, s, release(fmt.Sprint(i), fmt.Sprint("1.", i), noon.Add(time.Duration(i)*time.Second)), watch) })
+			group.Go(func() {
+				put(t, s, release(fmt.Sprint(i), fmt.Sprint("1.", i), noon.Add(time.Duration(i)*time.Second)), watch)
+			})
 		}
 		group.Wait()
 		tallies, err := s.Tallies(t.Context(), "2016-09", "2016-09", nil)

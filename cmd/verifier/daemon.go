@@ -36,7 +36,6 @@ type Daemon struct {
 	now     func() time.Time
 
 	setup   atomic.Pointer[setup]
-	loading sync.Mutex
 	problem atomic.Value // string: why the last reload failed
 }
 
@@ -49,6 +48,7 @@ type setup struct {
 	backends  lifecycle.Backends
 	alerting  *alerting.Alerting
 	ways      map[string]rollback.Way
+	stamp     string // of the files on disk when they were read
 }
 
 // load reads the files and makes everything that they speak of. It asks nobody.
@@ -79,6 +79,7 @@ func loadFrom(cfg *Config, rt transport, log *slog.Logger, observe func(source, 
 	if err := cfg.checkReceivers(s.alerting.Receivers()); err != nil {
 		return nil, err
 	}
+	s.stamp = stampOf(s)
 	s.ways, err = cfg.ways(rt)
 	return s, err
 }

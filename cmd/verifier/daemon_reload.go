@@ -2,30 +2,28 @@ package main
 
 import (
 	"context"
+	"fmt"
 	"os"
 	"os/signal"
 	"path/filepath"
+	"slices"
+	"strings"
 	"syscall"
 	"time"
-
-	"github.com/fsnotify/fsnotify"
 )
 
 // reload reads the files again. Files that are wrong change nothing: the older ones stay in force, and log, metric and console say so.
 func (d *Daemon) reload(ctx context.Context) {
-	d.loading.Lock()
-	defer d.loading.Unlock()
 	was := d.live()
 	s, err := load(was.cfg.path, d.rt, d.log, d.metrics.Asked)
 	if err == nil {
 		s.cfg.Listen = was.cfg.Listen
-		was = d.setup.Load()
 		d.use(s)
 		err = d.settle(ctx, s, d.now())
 	}
 	if err != nil {
 		d.problem.Store(err.Error())
-		d.metrics.Loaded(was.rules.Len(), true)
+		d.metrics.Loaded(d.live().rules.Len(), true)
 		d.log.Error("the files on disk are wrong; those of before stay in force", "err", err)
 		return
 	}
@@ -33,77 +31,52 @@ func (d *Daemon) reload(ctx context.Context) {
 	d.log.Info("files read again", "rules", s.rules.Len(), "sources", len(s.sources))
 }
 
+// lookAtFiles is how often the files are looked at. Looking works where notices do not: network disks, swapped links, editors that
+// replace files.
+const lookAtFiles = time.Second
+
 // keepFiles reloads at SIGHUP and when a file changes.
 func (d *Daemon) keepFiles(ctx context.Context) {
 	hup := make(chan os.Signal, 1)
 	signal.Notify(hup, syscall.SIGHUP)
 	defer signal.Stop(hup)
-	watcher, err := fsnotify.NewWatcher()
-	if err != nil {
-		d.failed("watch the files (SIGHUP still works)", err)
-		watcher = &fsnotify.Watcher{}
-	} else {
-		defer watcher.Close()
-		d.watch(watcher)
-	}
-	var soon <-chan time.Time
+	tick := time.NewTicker(lookAtFiles)
+	defer tick.Stop()
+	known := d.live().stamp
 	for {
 		select {
 		case <-ctx.Done():
 			return
 		case <-hup:
+			known = stampOf(d.live())
 			d.reload(ctx)
-		case e := <-watcher.Events:
-			if d.concerns(e.Name) && !e.Has(fsnotify.Chmod) {
-				soon = time.After(200 * time.Millisecond) // editors write in several steps
+		case <-tick.C:
+			if now := stampOf(d.live()); now != known {
+				known = now
+				d.reload(ctx)
 			}
-		case <-soon:
-			soon = nil
-			d.reload(ctx)
-			d.watch(watcher)
 		}
 	}
 }
 
-// files are the configuration and the rules.
-func (d *Daemon) files() []string {
-	s := d.live()
-	files := s.rules.Files()
-	if s.cfg.path != "" {
-		files = append(files, s.cfg.path)
-	}
-	if folder := s.cfg.Services.folder; folder != "" {
-		files = append(files, filepath.Join(s.cfg.relative(folder), "*"))
-	}
-	return append(files, s.cfg.relative(s.cfg.Rules))
-}
-
-// watch looks at the folders: editors and ConfigMaps replace files instead of writing them.
-func (d *Daemon) watch(w *fsnotify.Watcher) {
-	for _, f := range d.files() {
-		d.failed("watch "+f, w.Add(filepath.Dir(f)))
-	}
-	if rules := d.live().cfg.relative(d.live().cfg.Rules); isFolder(rules) {
-		d.failed("watch "+rules, w.Add(rules))
-	}
-}
-
-func isFolder(path string) bool {
-	info, err := os.Stat(path)
-	return err == nil && info.IsDir()
-}
-
-// concerns reports whether a changed file is one of ours, or the link that a ConfigMap is swapped by.
-func (d *Daemon) concerns(name string) bool {
-	if filepath.Base(name) == "..data" {
-		return true
-	}
-	for _, f := range d.files() {
-		if filepath.Clean(f) == filepath.Clean(name) || filepath.Base(f) == "*" && filepath.Dir(f) == filepath.Dir(name) {
-			return true
+// stampOf tells one state of the files on disk from another: their names, sizes and times.
+func stampOf(s *setup) string {
+	files := append(slices.Clone(s.rules.Files()), s.cfg.path)
+	for _, folder := range []string{s.cfg.relative(s.cfg.Rules), s.cfg.relative(s.cfg.Services.folder)} {
+		if folder == "" {
+			continue
 		}
+		found, _ := filepath.Glob(filepath.Join(folder, "*.y*ml")) // unreachable error: the pattern is sound
+		files = append(files, found...)
 	}
-	rules := filepath.Clean(d.live().cfg.relative(d.live().cfg.Rules))
-	ext := filepath.Ext(name)
-	return isFolder(rules) && filepath.Dir(filepath.Clean(name)) == rules && (ext == ".yaml" || ext == ".yml")
+	var out strings.Builder
+	for _, f := range files {
+		info, err := os.Stat(f)
+		if err != nil {
+			fmt.Fprintf(&out, "%s is gone\n", f)
+			continue
+		}
+		fmt.Fprintf(&out, "%s %d %d\n", f, info.Size(), info.ModTime().UnixNano())
+	}
+	return out.String()
 }

@@ -19,14 +19,17 @@ func (p Page) Size() int {
 	return p.Limit
 }
 
-// DeployFilter selects deploys, newest first; empty fields select all. Void deploys are listed too.
+// DeployFilter selects deploys, newest first; empty fields select all. Void deploys are listed too, but not with a kind, a status or
+// a change, because they count for none.
 type DeployFilter struct {
 	Page
 	Service     string
-	Environment string
+	Environment string // or several, with commas between them
 	Target      string
 	Team        string
 	Kind        Kind
+	Status      Status
+	Change      Change
 	Month       string // 2016-09, in Zone
 	Zone        *time.Location
 }

@@ -11,6 +11,14 @@ import (
 
 func lower(s string) string { return strings.ToLower(s) }
 
+// bit is how a column keeps a boolean.
+func bit(b bool) int {
+	if b {
+		return 1
+	}
+	return 0
+}
+
 // facets is what a report counts the deploy by, as one text: deploys with the same facets are one line of a tally.
 func facets(d verifier.Deploy, state verifier.State, reverted, automatic bool) string {
 	marked := ""
@@ -54,7 +62,7 @@ func (t *tx) watched(v verifier.Verification) error {
 		return err
 	}
 	n, err := t.affect(`UPDATE deploys SET watch = $1, state = $2, automatic = $3 WHERE id = $1 AND (watch <> $1 OR state <> $2 OR automatic <> $3)`,
-		v.ID, v.State, automatic)
+		v.ID, v.State, bit(automatic))
 	if err != nil {
 		return fmt.Errorf("note the watch of deploy %s: %w", v.ID, err)
 	}

@@ -4,7 +4,6 @@ import (
 	"context"
 	"database/sql"
 	"fmt"
-	"os"
 	"time"
 
 	"verifier"
@@ -87,19 +86,8 @@ func (s *Store) Retain(ctx context.Context, now time.Time, evidence, deliveries 
 		ON v.id = e.verification WHERE e.at < $1 AND v.ended IS NOT NULL LIMIT $2)`, evidence); err != nil {
 		return fmt.Errorf("drop old evidence: %w", err)
 	}
-	if err := drop(`DELETE FROM deliveries WHERE rowid IN (SELECT rowid FROM deliveries WHERE received_at < $1 LIMIT $2)`, deliveries); err != nil {
+	if err := drop(`DELETE FROM deliveries WHERE (tool, id) IN (SELECT tool, id FROM deliveries WHERE received_at < $1 LIMIT $2)`, deliveries); err != nil {
 		return fmt.Errorf("drop old deliveries: %w", err)
-	}
-	return nil
-}
-
-// Backup writes a whole copy of the record to a file that must not exist, while others go on writing.
-func (s *Store) Backup(ctx context.Context, path string) error {
-	if _, err := os.Stat(path); err == nil {
-		return verifier.Invalid("path", "%s exists; name a file that does not", path)
-	}
-	if _, err := s.write.ExecContext(ctx, `VACUUM INTO $1`, path); err != nil {
-		return fmt.Errorf("back up to %s: %w", path, err)
 	}
 	return nil
 }

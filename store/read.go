@@ -42,6 +42,34 @@ func (w *where) addSet(condition, value string) {
 	}
 }
 
+// addService finds the places of a service by the index over places.
+func (w *where) addService(name string) {
+	if name != "" {
+		w.add("place >= ? AND place < ?", lower(name)+"\x1f", lower(name)+"\x20")
+	}
+}
+
+// addAny is for a list of names with commas between them.
+func (w *where) addAny(column, names string) {
+	if names == "" {
+		return
+	}
+	var marks []string
+	var args []any
+	for _, name := range strings.Split(names, ",") {
+		marks, args = append(marks, "?"), append(args, lower(strings.TrimSpace(name)))
+	}
+	w.add(column+" IN ("+strings.Join(marks, ", ")+")", args...)
+}
+
+// likeTarget is the pattern of the places of a target.
+func likeTarget(target string) string {
+	if target == "" {
+		return ""
+	}
+	return "%\x1f" + strings.NewReplacer(`\`, `\\`, "%", `\%`, "_", `\_`).Replace(lower(target))
+}
+
 func (w *where) String() string {
 	if len(w.conditions) == 0 {
 		return ""
@@ -76,11 +104,16 @@ func paged[T any](list []T, size int, at func(T) (time.Time, string)) ([]T, stri
 func (s *Store) Deploys(ctx context.Context, f verifier.DeployFilter) ([]verifier.Deploy, string, error) {
 	w := &where{}
 	w.add(visible)
-	w.addSet("lower(json_extract(body, '$.service')) = ?", lower(f.Service))
-	w.addSet("environment = ?", lower(f.Environment))
-	w.addSet("lower(json_extract(body, '$.target')) = ?", lower(f.Target))
-	w.addSet("json_extract(body, '$.team') = ?", f.Team)
-	w.addSet("json_extract(body, '$.kind') = ?", string(f.Kind))
+	w.addService(f.Service)
+	w.addAny("environment", f.Environment)
+	w.addSet(`place LIKE ? ESCAPE '\'`, likeTarget(f.Target))
+	w.addSet("team = ?", lower(f.Team))
+	w.addSet("kind = ?", string(f.Kind))
+	w.addSet("status = ?", string(f.Status))
+	w.addSet("change = ?", string(f.Change))
+	if f.Kind != "" || f.Status != "" || f.Change != "" {
+		w.add("void = 0")
+	}
 	if f.Month != "" {
 		from, to, err := monthBounds(f.Month, f.Zone)
 		if err != nil {
@@ -107,8 +140,8 @@ func (s *Store) Verification(ctx context.Context, id string) (verifier.Verificat
 // Verifications lists verifications, newest deploy first.
 func (s *Store) Verifications(ctx context.Context, f verifier.VerificationFilter) ([]verifier.Verification, string, error) {
 	w := &where{}
-	w.addSet("lower(json_extract(body, '$.deploy.service')) = ?", lower(f.Service))
-	w.addSet("environment = ?", lower(f.Environment))
+	w.addService(f.Service)
+	w.addAny("environment", f.Environment)
 	w.addSet("state = ?", string(f.State))
 	if f.Active {
 		w.add("ended IS NULL")

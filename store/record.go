@@ -152,16 +152,16 @@ func (t *tx) reclassify(place string, from verifier.Deploy, mode string) error {
 	if !from.At.IsZero() {
 		at = millis(from.At)
 	}
-	state, err := t.stateBefore(place, at, from.ID)
-	if err != nil {
-		return err
-	}
-	rows, err := collect(t, scanDeploy, `SELECT body FROM deploys WHERE place = $1 AND (at > $2 OR at = $2 AND id >= $3) AND `+visible+
+	rows, err := collect(t, scanDeploy, `SELECT body FROM deploys WHERE place = $1 AND at >= $2 AND (at > $2 OR id >= $3) AND `+visible+
 		` ORDER BY at, id`, place, at, from.ID)
 	if err != nil {
 		return err
 	}
 	record.Sort(rows)
+	state, err := t.stateBefore(place, at, from.ID, rows)
+	if err != nil {
+		return err
+	}
 	for _, d := range record.Classify(state, rows, mode) {
 		if err := t.putDeploy(d, ""); err != nil {
 			return err
@@ -170,33 +170,38 @@ func (t *tx) reclassify(place string, from verifier.Deploy, mode string) error {
 	return t.revert(place, at)
 }
 
-// stateBefore is what the fold knows at that point of the place's history.
-func (t *tx) stateBefore(place string, at int64, id string) (*record.State, error) {
+// stateBefore is what the fold of the next deploys has to know of that point of the place's history: first successes only of the
+// versions that it will meet.
+func (t *tx) stateBefore(place string, at int64, id string, next []verifier.Deploy) (*record.State, error) {
 	state := &record.State{First: map[string]time.Time{}}
-	type seen struct {
-		version string
-		at      int64
-	}
-	firsts, err := collect(t, func(rows *sql.Rows) (s seen, err error) { return s, rows.Scan(&s.version, &s.at) },
-		`SELECT version, MIN(at) FROM deploys WHERE place = $1 AND live = 1 AND (at < $2 OR at = $2 AND id < $3) AND `+visible+` GROUP BY version`,
-		place, at, id)
-	if err != nil || len(firsts) == 0 {
+	const edge = `FROM deploys WHERE place = $1 AND live = 1 AND at <= $2 AND (at < $2 OR id < $3) AND ` + visible
+	last, ok, err := one(t, scanDeploy, `SELECT body `+edge+` ORDER BY at DESC, id DESC LIMIT 1`, place, at, id)
+	if err != nil || !ok {
 		return state, err
 	}
-	for _, f := range firsts {
-		state.First[f.version] = fromMillis(f.at)
-	}
-	const edge = `SELECT body FROM deploys WHERE place = $1 AND live = 1 AND (at < $2 OR at = $2 AND id < $3) AND ` + visible
-	last, _, err := one(t, scanDeploy, edge+` ORDER BY at DESC, id DESC LIMIT 1`, place, at, id)
+	state.Live = last.Version
+	first, _, err := one(t, scanDeploy, `SELECT body `+edge+` ORDER BY at, id LIMIT 1`, place, at, id)
 	if err != nil {
 		return nil, err
 	}
-	first, _, err := one(t, scanDeploy, edge+` ORDER BY at, id LIMIT 1`, place, at, id)
-	state.Live = last.Version
 	if first.PreviousVersion != "" {
 		state.First[first.PreviousVersion] = time.Time{}
 	}
-	return state, err
+	met := map[string]bool{first.PreviousVersion: true}
+	for _, d := range append(next, last) {
+		if met[d.Version] {
+			continue
+		}
+		met[d.Version] = true
+		seen, err := one64(t, `SELECT MIN(at) `+edge+` AND version = $4`, place, at, id, d.Version)
+		if err != nil {
+			return nil, err
+		}
+		if seen.Valid {
+			state.First[d.Version] = fromMillis(seen.Int64)
+		}
+	}
+	return state, nil
 }
 
 // revert notes which releases were left by a rollback, from the one that was live before that time on.
@@ -225,7 +230,7 @@ func (t *tx) revert(place string, at int64) error {
 		if reverted == r.reverted {
 			continue
 		}
-		if err := t.exec(`UPDATE deploys SET reverted = $1 WHERE id = $2`, reverted, r.id); err != nil {
+		if err := t.exec(`UPDATE deploys SET reverted = $1 WHERE id = $2`, bit(reverted), r.id); err != nil {
 			return err
 		}
 		if err := t.refacet(r.id); err != nil {
@@ -241,17 +246,19 @@ func (t *tx) putDeploy(d verifier.Deploy, imported string) error {
 	if err != nil {
 		return err
 	}
-	n, err := t.affect(`UPDATE deploys SET place = $1, environment = $2, version = $3, at = $4, live = $5, sha = $6, body = $7 WHERE id = $8`,
-		d.Place.Key(), lower(d.Environment), d.Version, millis(d.At), d.MovesLive(), d.Commit, string(body), d.ID)
+	n, err := t.affect(`UPDATE deploys SET place = $1, environment = $2, version = $3, at = $4, live = $5, sha = $6, body = $7, team = $8, kind = $9,
+		status = $10, change = $11, void = $12 WHERE id = $13`, d.Place.Key(), lower(d.Environment), d.Version, millis(d.At), bit(d.MovesLive()), d.Commit,
+		string(body), lower(d.Team), d.Kind, d.Status, d.Change, bit(d.Void), d.ID)
 	if err != nil {
 		return err
 	}
 	if n > 0 {
 		return t.refacet(d.ID)
 	}
-	return t.exec(`INSERT INTO deploys (id, place, environment, version, at, live, sha, import, watch, state, reverted, automatic, facets, body)
-		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, '', '', 0, 0, $9, $10)`,
-		d.ID, d.Place.Key(), lower(d.Environment), d.Version, millis(d.At), d.MovesLive(), d.Commit, imported, facets(d, "", false, false), string(body))
+	return t.exec(`INSERT INTO deploys (id, place, environment, version, at, live, sha, body, team, kind, status, change, void, import, facets, watch, state,
+		reverted, automatic) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, '', '', 0, 0)`,
+		d.ID, d.Place.Key(), lower(d.Environment), d.Version, millis(d.At), bit(d.MovesLive()), d.Commit, string(body), lower(d.Team), d.Kind, d.Status,
+		d.Change, bit(d.Void), imported, facets(d, "", false, false))
 }
 
 // receipt is how the deploy stands now.

@@ -5,30 +5,23 @@
 // a time is a row with due_at and revision: a claim raises the revision and puts due_at off, a save says which revision it is
 // made from, and of two savers one gets an ErrConflict. Several processes may open the same file; only one may hold its [Store.Lock].
 //
-// The interface and the schema are meant for SQLite and PostgreSQL alike; SQLite is what there is now.
+// The interface, the schema and the text of SQL are meant for SQLite and PostgreSQL alike (with collation C, since ids and places are
+// compared by bytes); SQLite is what there is now, and what only it understands is in sqlite.go.
 package store
 
 import (
 	"context"
 	"database/sql"
-	"embed"
 	"errors"
 	"fmt"
-	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
 	"sync"
 	"time"
 
-	"github.com/pressly/goose/v3"
-	_ "modernc.org/sqlite" // the driver "sqlite"
-
 	"verifier"
 )
-
-//go:embed migrations/*.sql
-var migrations embed.FS
 
 // Store is one open record. It is safe for many goroutines.
 type Store struct {
@@ -68,54 +61,6 @@ func Open(ctx context.Context, dsn string, catalogue func() *verifier.Catalogue)
 		return nil, fmt.Errorf("open the store %s: %w", dsn, err)
 	}
 	return s, nil
-}
-
-func (s *Store) open(ctx context.Context) (err error) {
-	pragmas := "?_pragma=busy_timeout(10000)&_pragma=journal_mode(WAL)&_pragma=synchronous(FULL)&_pragma=foreign_keys(1)&_pragma=temp_store(memory)&_pragma=cache_size(-4000)"
-	if s.write, err = sql.Open("sqlite", "file:"+escapePath(s.path)+pragmas); err != nil {
-		return err
-	}
-	s.write.SetMaxOpenConns(2) // the writer's, and one for migrations and backups
-	if err := s.migrate(ctx); err != nil {
-		return err
-	}
-	readOnly := "?mode=ro&_pragma=busy_timeout(10000)&_pragma=query_only(1)&_pragma=temp_store(memory)&_pragma=cache_size(-4000)"
-	if s.read, err = sql.Open("sqlite", "file:"+escapePath(s.path)+readOnly); err != nil {
-		return err
-	}
-	s.read.SetMaxOpenConns(4)
-	s.writer, err = newWriter(ctx, s.write, s.announce)
-	return err
-}
-
-func escapePath(p string) string {
-	return strings.NewReplacer("%", "%25", "?", "%3f", "#", "%23").Replace(p)
-}
-
-// migrate brings the schema up to date. A file written by a newer version is refused.
-func (s *Store) migrate(ctx context.Context) error {
-	files, err := fs.Sub(migrations, "migrations")
-	if err != nil {
-		return err
-	}
-	provider, err := goose.NewProvider(goose.DialectSQLite3, s.write, files)
-	if err != nil {
-		return fmt.Errorf("prepare migrations: %w", err)
-	}
-	current, target, err := provider.GetVersions(ctx)
-	if err != nil {
-		return fmt.Errorf("read the schema's version: %w", err)
-	}
-	if current > target {
-		return fmt.Errorf("its schema is version %d and this program knows %d: use a newer verifier, or restore a backup", current, target)
-	}
-	if current == target {
-		return nil
-	}
-	if _, err := provider.Up(ctx); err != nil {
-		return fmt.Errorf("migrate: %w", err)
-	}
-	return nil
 }
 
 // Close finishes what waits to be written and closes the file.

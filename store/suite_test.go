@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"path/filepath"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -136,6 +137,8 @@ func suite(t *testing.T, open func(testing.TB) *Store) {
 		}
 	})
 	t.Run("an import is seen by nobody before it is whole, and adds nothing the second time", func(t *testing.T) { testImport(t, open(t)) })
+	t.Run("lists are found by all that they can be asked for", func(t *testing.T) { testLists(t, open(t)) })
+	t.Run("deliveries are dropped when they are old", func(t *testing.T) { testRetain(t, open(t)) })
 	t.Run("a voided deploy counts for nothing and the next one is derived anew", func(t *testing.T) {
 		s := open(t)
 		put(t, s, release("a", "1.0", noon), nil)
@@ -248,4 +251,50 @@ func indexes(n int) []int {
 		out[i] = i
 	}
 	return out
+}
+
+// testLists finds deploys and verifications by all that a list can be asked for.
+func testLists(t *testing.T, s *Store) {
+	older, newer := release("a", "1.1", noon), release("b", "1.0", noon.Add(time.Hour))
+	older.Team, newer.Target = "Web", "eu_1"
+	failed := release("c", "1.2", noon.Add(2*time.Hour))
+	failed.Status, failed.Service, failed.Target = verifier.Failed, "checkout-web", "euX1"
+	staging := release("d", "1.2", noon.AddDate(0, 1, 0))
+	staging.Environment, staging.Change = "Staging", verifier.Config
+	for _, d := range []verifier.Deploy{older, newer, failed, staging} {
+		put(t, s, d, watch)
+	}
+	put(t, s, release("e", "1.0", noon.Add(3*time.Hour)), nil)
+	if _, err := s.VoidDeploy(t.Context(), "e", "anna", "never happened", noon); err != nil {
+		t.Fatal(err)
+	}
+	for want, f := range map[string]verifier.DeployFilter{
+		"d,e,c,b,a": {}, "d,e,b,a": {Service: "CHECKOUT"}, "d": {Environment: "staging"}, "d,e,c": {Environment: "production, Staging", Page: verifier.Page{Limit: 3}},
+		"b": {Target: "EU_1"}, "a": {Team: "web"}, "c": {Status: verifier.Failed}, "": {Kind: verifier.KindRollback},
+		"b,a": {Change: verifier.Release, Status: verifier.Succeeded}, "e,c,b,a": {Month: "2016-09"},
+	} {
+		list, _, err := s.Deploys(t.Context(), f)
+		var ids []string
+		for _, d := range list {
+			ids = append(ids, d.ID)
+		}
+		if got := strings.Join(ids, ","); err != nil || got != want {
+			t.Errorf("%+v lists %s, %v; want %s", f, got, err, want)
+		}
+	}
+	if list, _, err := s.Verifications(t.Context(), verifier.VerificationFilter{Service: "checkout", Environment: "production"}); err != nil || len(list) != 2 {
+		t.Errorf("%d verifications, %v", len(list), err)
+	}
+}
+
+func testRetain(t *testing.T, s *Store) {
+	for i := range 3 {
+		put(t, s, release(fmt.Sprint(i), "1.0", noon.AddDate(0, 0, i)), nil)
+	}
+	if err := s.Retain(t.Context(), noon.AddDate(0, 0, 31), 0, 30*24*time.Hour); err != nil {
+		t.Fatal(err)
+	}
+	if list, err := s.Deliveries(t.Context(), 10); err != nil || len(list) != 2 {
+		t.Errorf("%d deliveries are kept, %v; want 2", len(list), err)
+	}
 }

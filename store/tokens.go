@@ -6,7 +6,6 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"fmt"
-	"strings"
 
 	"verifier"
 )
@@ -17,13 +16,13 @@ func (s *Store) AddToken(ctx context.Context, token verifier.Token, hash []byte)
 	if err != nil {
 		return err
 	}
-	err = s.writer.do(ctx, func(t *tx) error {
-		return t.exec(`INSERT INTO tokens (hash, name, body) VALUES ($1, $2, $3)`, hex.EncodeToString(hash), token.Name, string(body))
+	return s.writer.do(ctx, func(t *tx) error {
+		n, err := t.affect(`INSERT INTO tokens (hash, name, body) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING`, hex.EncodeToString(hash), token.Name, string(body))
+		if err == nil && n == 0 {
+			return &verifier.ConflictError{Field: "name", Problem: "a token named " + token.Name + " exists; remove it first or choose another name"}
+		}
+		return err
 	})
-	if err != nil && strings.Contains(err.Error(), "UNIQUE") {
-		return &verifier.ConflictError{Field: "name", Problem: "a token named " + token.Name + " exists; remove it first or choose another name"}
-	}
-	return err
 }
 
 // Token is the one whose secret has that hash, or ErrNotFound. Looking a hash up tells nothing of the secret, however long it takes.

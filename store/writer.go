@@ -129,7 +129,7 @@ type tx struct {
 	statements map[string]*sql.Stmt
 }
 
-func (t *tx) begin() error { return t.exec("BEGIN IMMEDIATE") }
+func (t *tx) begin() error { return t.exec(begin) }
 func (t *tx) commit() error {
 	err := t.exec("COMMIT")
 	if err != nil {

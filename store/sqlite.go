@@ -1,0 +1,83 @@
+package store
+
+import (
+	"context"
+	"database/sql"
+	"embed"
+	"fmt"
+	"io/fs"
+	"os"
+	"strings"
+
+	"github.com/pressly/goose/v3"
+	_ "modernc.org/sqlite" // the driver "sqlite"
+
+	"verifier"
+)
+
+// All that only SQLite understands is in this file; portable_test.go holds the others to what PostgreSQL understands too.
+
+//go:embed migrations/*.sql
+var migrations embed.FS
+
+// begin takes the write lock at once, so that a transaction never has to give up half way.
+const begin = "BEGIN IMMEDIATE"
+
+func (s *Store) open(ctx context.Context) (err error) {
+	pragmas := "?_pragma=busy_timeout(10000)&_pragma=journal_mode(WAL)&_pragma=synchronous(FULL)&_pragma=foreign_keys(1)&_pragma=temp_store(memory)&_pragma=cache_size(-4000)"
+	if s.write, err = sql.Open("sqlite", "file:"+escapePath(s.path)+pragmas); err != nil {
+		return err
+	}
+	s.write.SetMaxOpenConns(2) // the writer's, and one for migrations and backups
+	if err := s.migrate(ctx); err != nil {
+		return err
+	}
+	readOnly := "?mode=ro&_pragma=busy_timeout(10000)&_pragma=query_only(1)&_pragma=temp_store(memory)&_pragma=cache_size(-4000)"
+	if s.read, err = sql.Open("sqlite", "file:"+escapePath(s.path)+readOnly); err != nil {
+		return err
+	}
+	s.read.SetMaxOpenConns(4)
+	s.writer, err = newWriter(ctx, s.write, s.announce)
+	return err
+}
+
+func escapePath(p string) string {
+	return strings.NewReplacer("%", "%25", "?", "%3f", "#", "%23").Replace(p)
+}
+
+// migrate brings the schema up to date. A file written by a newer version is refused.
+func (s *Store) migrate(ctx context.Context) error {
+	files, err := fs.Sub(migrations, "migrations")
+	if err != nil {
+		return err
+	}
+	provider, err := goose.NewProvider(goose.DialectSQLite3, s.write, files)
+	if err != nil {
+		return fmt.Errorf("prepare migrations: %w", err)
+	}
+	current, target, err := provider.GetVersions(ctx)
+	if err != nil {
+		return fmt.Errorf("read the schema's version: %w", err)
+	}
+	if current > target {
+		return fmt.Errorf("its schema is version %d and this program knows %d: use a newer verifier, or restore a backup", current, target)
+	}
+	if current == target {
+		return nil
+	}
+	if _, err := provider.Up(ctx); err != nil {
+		return fmt.Errorf("migrate: %w", err)
+	}
+	return nil
+}
+
+// Backup writes a whole copy of the record to a file that must not exist, while others go on writing.
+func (s *Store) Backup(ctx context.Context, path string) error {
+	if _, err := os.Stat(path); err == nil {
+		return verifier.Invalid("path", "%s exists; name a file that does not", path)
+	}
+	if _, err := s.write.ExecContext(ctx, `VACUUM INTO $1`, path); err != nil {
+		return fmt.Errorf("back up to %s: %w", path, err)
+	}
+	return nil
+}

@@ -80,6 +80,7 @@ type Deploy struct {
 	Status          Status            `json:"status"`
 	Change          Change            `json:"change"`
 	At              time.Time         `json:"at"`                   // of its end, or of its start while it has none
+	AtAssumed       bool              `json:"-"`                    // the fact did not say when: At is when it came in
 	StartedAt       *time.Time        `json:"started_at,omitempty"` // of its `started` event
 	Group           string            `json:"group,omitempty"`
 	Team            string            `json:"team,omitempty"`

@@ -45,7 +45,7 @@ func MapAPI(in verifier.Delivery) (verifier.Deploy, error) {
 	}
 	d.ID = r.id()
 	at, sent := r.time("at", in.ReceivedAt)
-	d.At = at
+	d.At, d.AtAssumed = at, !sent
 	if started, ok := r.time("started_at", in.ReceivedAt); ok {
 		d.StartedAt = &started
 	}

@@ -16,7 +16,8 @@ import (
 // The result is the same for any order of facts and any number of repeats. An end (succeeded, failed) wins over started; of two
 // ends the later at wins, and at the same at succeeded. StartedAt is the latest start, which may lie after At where a tool
 // started again. Hosts are united. Every other field goes to the fact with the later at, labels key by key, and at the same at to
-// the greater value; what a fact leaves empty it does not say. Consent that is refused stays refused. Times count to the
+// the greater value; what a fact leaves empty it does not say. A fact that does not say when has the time of what it repeats, else
+// when it came in. Consent that is refused stays refused. Times count to the
 // millisecond. What the record itself derived stays, RecordedAt is the earliest.
 //
 // A fact for another place, version or change is a ConflictError. Once a person corrected a deploy that has ended, facts about it
@@ -31,7 +32,7 @@ func Join(known *verifier.Deploy, fact verifier.Deploy) (joined verifier.Deploy,
 	if err := conflict(*known, fact); err != nil {
 		return *known, false, err
 	}
-	joined = merge(*known, fact)
+	joined = merge(*known, assume(*known, fact))
 	return joined, !reflect.DeepEqual(joined, merge(*known, *known)), nil
 }
 
@@ -50,6 +51,18 @@ func Fill(d verifier.Deploy, team, group string) verifier.Deploy {
 	fill("team", &d.Team, team)
 	fill("group", &d.Group, group)
 	return d
+}
+
+// assume gives a fact that did not say when the time of what it repeats: sent again, it is nothing new.
+func assume(known, fact verifier.Deploy) verifier.Deploy {
+	switch {
+	case !fact.AtAssumed:
+	case fact.Status == verifier.Started && known.StartedAt != nil:
+		fact.At = *known.StartedAt
+	case fact.Status == known.Status, fact.Status == verifier.Started:
+		fact.At = known.At
+	}
+	return fact
 }
 
 func conflict(known, fact verifier.Deploy) error {

@@ -215,3 +215,25 @@ func TestJoinAnyOrder(t *testing.T) {
 		}
 	})
 }
+
+func TestJoinFactWithoutTime(t *testing.T) {
+	at := time.Date(2016, 9, 12, 12, 0, 0, 0, time.UTC)
+	fact := func(status verifier.Status, at time.Time, assumed bool) verifier.Deploy {
+		return verifier.Deploy{ID: "a", Version: "1", Status: status, Change: verifier.Release, At: at, AtAssumed: assumed}
+	}
+	ended, _, _ := record.Join(nil, fact(verifier.Succeeded, at, true))
+	if again, changed, _ := record.Join(&ended, fact(verifier.Succeeded, at.Add(time.Minute), true)); changed || !again.At.Equal(at) {
+		t.Errorf("sent again without a time: %v, %v", again.At, changed)
+	}
+	if failed, changed, _ := record.Join(&ended, fact(verifier.Failed, at.Add(time.Minute), true)); !changed || failed.Status != verifier.Failed {
+		t.Errorf("another end without a time: %+v", failed)
+	}
+	if said, changed, _ := record.Join(&ended, fact(verifier.Succeeded, at.Add(time.Minute), false)); !changed || said.At.Equal(at) {
+		t.Errorf("a later end: %+v", said)
+	}
+	begun, _, _ := record.Join(nil, fact(verifier.Started, at, true))
+	whole, _, _ := record.Join(&begun, fact(verifier.Succeeded, at.Add(time.Minute), true))
+	if late, changed, _ := record.Join(&whole, fact(verifier.Started, at.Add(time.Hour), true)); changed || !late.StartedAt.Equal(at) || !late.At.Equal(at.Add(time.Minute)) {
+		t.Errorf("the start again, after the end: %+v", late)
+	}
+}

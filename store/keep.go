@@ -94,7 +94,7 @@ func (s *Store) Retain(ctx context.Context, now time.Time, evidence, deliveries 
 
 // Rename moves the history of places whose names the catalogue has claimed since: a deploy is where its canonical name says.
 func (s *Store) Rename(ctx context.Context) error {
-	places, err := collect(s.pool(ctx), scanDeploy, `SELECT body FROM deploys WHERE id IN (SELECT MIN(id) FROM deploys WHERE `+visible+` GROUP BY place)`)
+	places, err := s.Places(ctx)
 	if err != nil {
 		return fmt.Errorf("look for renamed places: %w", err)
 	}
@@ -130,6 +130,10 @@ func (s *Store) move(t *tx, from, to verifier.Place) error {
 		if err := t.putVerification(v); err != nil {
 			return err
 		}
+	}
+	if err := t.exec(`INSERT INTO incident_places (place, incident) SELECT $1, incident FROM incident_places WHERE place = $2 ON CONFLICT DO NOTHING`,
+		to.Key(), from.Key()); err != nil {
+		return err
 	}
 	return t.reclassify(to.Key(), verifier.Deploy{}, s.catalogue().Service(to, "").Versions)
 }

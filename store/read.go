@@ -21,6 +21,28 @@ func (s *Store) Deploy(ctx context.Context, id string) (verifier.Deploy, error) 
 	return d, err
 }
 
+// Places gives the newest deploy of each place, by the order of their keys.
+func (s *Store) Places(ctx context.Context) ([]verifier.Deploy, error) {
+	q := s.pool(ctx)
+	// A place has many deploys: this looks only for the next place each time.
+	places, err := collect(q, scalar[string], `WITH RECURSIVE p (place) AS (SELECT MIN(place) FROM deploys UNION ALL
+		SELECT (SELECT MIN(d.place) FROM deploys d WHERE d.place > p.place) FROM p WHERE p.place IS NOT NULL) SELECT place FROM p WHERE place IS NOT NULL`)
+	if err != nil {
+		return nil, fmt.Errorf("list places: %w", err)
+	}
+	var out []verifier.Deploy
+	for _, place := range places {
+		d, ok, err := one(q, scanDeploy, `SELECT body FROM deploys WHERE place = $1 AND `+visible+` ORDER BY at DESC, id DESC LIMIT 1`, place)
+		if err != nil {
+			return nil, fmt.Errorf("list places: %w", err)
+		}
+		if ok {
+			out = append(out, d)
+		}
+	}
+	return out, nil
+}
+
 // where collects conditions with their arguments.
 type where struct {
 	conditions []string

@@ -14,20 +14,24 @@ import (
 
 // Status is what `verifier status` shows.
 type Status struct {
-	Version  string            `json:"version"`
-	Rules    int               `json:"rules"`
-	Active   int               `json:"verifications_active"`
-	Waiting  int               `json:"actions_waiting"`
-	Sources  map[string]string `json:"sources"` // ok, or the trouble
-	Problem  string            `json:"problem"` // why the files on disk could not be loaded
-	Held     string            `json:"held"`    // why everything is held
-	Services []string          `json:"services"`
+	Version   string            `json:"version"`
+	Rules     int               `json:"rules"`
+	Active    int               `json:"verifications_active"`
+	Waiting   int               `json:"actions_waiting"`
+	Sources   map[string]string `json:"sources"` // ok, or the trouble
+	Problem   string            `json:"problem"` // why the files on disk could not be loaded
+	Held      string            `json:"held"`    // why everything is held
+	Services  []string          `json:"services"`
+	Unclaimed []Unclaimed       `json:"unclaimed"` // recorded names that the configuration does not know
 }
 
 func (d *Daemon) status(ctx context.Context) any {
 	s := d.live()
 	out := Status{Version: version, Rules: s.rules.Len(), Sources: map[string]string{}, Problem: d.problem.Load().(string), Held: s.cfg.frozen(), Services: s.catalogue.ServiceNames()}
 	out.Active, out.Waiting, _ = d.store.Counts(ctx)
+	var err error
+	out.Unclaimed, err = unclaimed(ctx, d.store, s.catalogue)
+	d.failed("look for unclaimed names", err)
 	for name, b := range s.sources {
 		out.Sources[name] = orDefault(b.Trouble(), "ok")
 	}
@@ -153,4 +157,4 @@ func (d *Daemon) keepHeartbeat(ctx context.Context) {
 	}
 }
 
-func contains(list []string, s string) bool { return slices.Contains(list, s) }
+func contains[T comparable](list []T, s T) bool { return slices.Contains(list, s) }

@@ -51,6 +51,7 @@ func printStatus(w io.Writer, s Status, watches []verifier.Verification) {
 	if s.Problem != "" {
 		fmt.Fprintln(w, "PROBLEM: the files on disk are wrong, those of before stay in force:", s.Problem)
 	}
+	printUnclaimed(w, s.Unclaimed)
 	if len(watches) == 0 {
 		return
 	}

@@ -56,7 +56,7 @@ func ReadCSV(r io.Reader, now time.Time, zone *time.Location, each func(line int
 		}
 		if len(problems) == 0 {
 			if err := each(line, d); err != nil {
-				return fmt.Errorf("line %d: %w", line, err)
+				return err
 			}
 		}
 	}

@@ -2,6 +2,9 @@ package store
 
 import (
 	"context"
+	"database/sql"
+	"encoding/json"
+	"errors"
 	"fmt"
 	"time"
 
@@ -14,19 +17,42 @@ import (
 // maxImportRows is how many rows an import writes in one transaction, so that a running daemon keeps writing beside it.
 const maxImportRows = 1000
 
-// BeginImport opens an import. Nothing sees its rows before FinishImport has marked it whole.
-func (s *Store) BeginImport(ctx context.Context, name, by string, now time.Time) (string, error) {
-	id, err := uuid.NewV7()
-	if err != nil {
-		return "", err
-	}
-	return id.String(), s.writer.do(ctx, func(t *tx) error {
-		return t.exec(`INSERT INTO imports (id, name, sender, at, state) VALUES ($1, $2, $3, $4, 'staging')`, id.String(), name, by, millis(now))
-	})
+// RowError says which row of those given to StageImport is wrong, counted from 0.
+type RowError struct {
+	Row int
+	Err error
 }
 
-// StageImport adds at most 1,000 deploys. A deploy that is known with the same facts is left as it is; added tells how many were
-// not. One that contradicts what is known is an ErrConflict: an import adds to the record and never changes it.
+// Error is the text of the error inside.
+func (e *RowError) Error() string { return e.Err.Error() }
+
+// Unwrap gives the error inside.
+func (e *RowError) Unwrap() error { return e.Err }
+
+// BeginImport opens an import, after what an import that died has left is cleaned up. Nothing sees its rows before FinishImport has
+// marked it whole. Only one import of a store runs at a time, in whatever process; it ends with FinishImport or AbandonImport.
+func (s *Store) BeginImport(ctx context.Context, name, by string, now time.Time) (string, error) {
+	if err := s.lockImports(); err != nil {
+		return "", err
+	}
+	id, err := uuid.NewV7()
+	if err == nil {
+		err = s.cleanImports(ctx)
+	}
+	if err == nil {
+		err = s.writer.do(ctx, func(t *tx) error {
+			return t.exec(`INSERT INTO imports (id, name, sender, at, state) VALUES ($1, $2, $3, $4, 'staging')`, id.String(), name, by, millis(now))
+		})
+	}
+	if err != nil {
+		s.unlockImports()
+	}
+	return id.String(), err
+}
+
+// StageImport adds at most 1,000 deploys. Facts about one deploy of the import are joined. A deploy that the record knows is left as
+// it is; added tells how many were not known. One that contradicts what is known is an ErrConflict in a RowError: an import adds to
+// the record and never changes it.
 func (s *Store) StageImport(ctx context.Context, id string, deploys []verifier.Deploy) (added int, err error) {
 	if len(deploys) > maxImportRows {
 		return 0, verifier.Invalid("deploys", "%d at once; at most %d", len(deploys), maxImportRows)
@@ -34,10 +60,10 @@ func (s *Store) StageImport(ctx context.Context, id string, deploys []verifier.D
 	err = s.writer.do(ctx, func(t *tx) error {
 		added = 0
 		catalogue := s.catalogue()
-		for _, fact := range deploys {
+		for i, fact := range deploys {
 			isNew, err := t.stage(catalogue, id, fact)
 			if err != nil {
-				return err
+				return &RowError{i, err}
 			}
 			if isNew {
 				added++
@@ -50,52 +76,80 @@ func (s *Store) StageImport(ctx context.Context, id string, deploys []verifier.D
 
 func (t *tx) stage(catalogue *verifier.Catalogue, id string, fact verifier.Deploy) (bool, error) {
 	fact.Place = catalogue.Canonical(fact.Place)
-	known, ok, err := one(t, scanDeploy, `SELECT body FROM deploys WHERE id = $1 AND (import = $2 OR `+visible+`)`, fact.ID, id)
+	known, imported, err := importedDeploy(t, fact.ID)
 	if err != nil {
 		return false, err
 	}
-	if ok {
-		_, changed, err := record.Join(&known, fact)
-		if err == nil && changed {
-			err = &verifier.ConflictError{Field: "id", Problem: fact.ID + " is known with other facts"}
-		}
+	joined, changed, err := record.Join(known, fact)
+	if err != nil || !changed {
 		return false, err
 	}
-	if err := t.exec(`DELETE FROM deploys WHERE id = $1`, fact.ID); err != nil { // of an import that never became whole
-		return false, err
+	if known != nil && imported != id {
+		return false, contradiction(*known, fact)
 	}
-	d, _, err := record.Join(nil, fact)
-	if err != nil {
-		return false, err
-	}
-	team := d.Team
+	team := joined.Team
 	if team == "" {
-		team = catalogue.Service(d.Place, "").Team
+		team = catalogue.Service(joined.Place, "").Team
 	}
-	return true, t.putDeploy(record.Fill(d, team, d.Group), id)
+	return known == nil, t.putDeploy(record.Fill(joined, team, joined.Group), id)
+}
+
+// importedDeploy is a deploy with the import that it came by.
+func importedDeploy(t *tx, id string) (*verifier.Deploy, string, error) {
+	var imported string
+	d, ok, err := one(t, func(rows *sql.Rows) (d verifier.Deploy, err error) {
+		var body string
+		if err := rows.Scan(&body, &imported); err != nil {
+			return d, err
+		}
+		return d, json.Unmarshal([]byte(body), &d)
+	}, `SELECT body, import FROM deploys WHERE id = $1`, id)
+	if err != nil || !ok {
+		return nil, "", err
+	}
+	return &d, imported, nil
+}
+
+// contradiction names a field of which the record says something else; what it says nothing about is no contradiction.
+func contradiction(known, fact verifier.Deploy) error {
+	at := func(t time.Time) string { return t.UTC().Format(time.RFC3339) }
+	for _, f := range []struct{ name, known, fact string }{
+		{"status", string(known.Status), string(fact.Status)},
+		{"at", at(known.At), at(fact.At)},
+		{"team", known.Team, fact.Team},
+		{"by", known.By, fact.By},
+		{"commit", known.Commit, fact.Commit},
+		{"group", known.Group, fact.Group},
+		{"url", known.URL, fact.URL},
+		{"previous_version", known.PreviousVersion, fact.PreviousVersion},
+	} {
+		if f.known != "" && f.fact != "" && f.known != f.fact {
+			return &verifier.ConflictError{Field: f.name, Problem: fmt.Sprintf(
+				"deploy %q is known with %q, not %q; an import only adds: correct it with verifier deploys edit, or leave the line out", known.ID, f.known, f.fact)}
+		}
+	}
+	return nil
 }
 
 // FinishImport marks the import whole and rewrites kind and previous of its places, one after the other. Reports see it when all
-// is done; if the process dies in between, ResumeImports goes on.
+// is done; if the process dies in between, ResumeImports or the next import goes on.
 func (s *Store) FinishImport(ctx context.Context, id string) error {
+	defer s.unlockImports()
+	return s.finish(ctx, id)
+}
+
+func (s *Store) finish(ctx context.Context, id string) error {
 	if err := s.setImport(ctx, id, "whole"); err != nil {
 		return err
 	}
 	places, err := collect(s.pool(ctx), scalar[string], `SELECT DISTINCT place FROM deploys WHERE import = $1`, id)
+	for _, place := range places {
+		if err == nil {
+			err = s.rederive(ctx, place)
+		}
+	}
 	if err != nil {
 		return fmt.Errorf("finish the import: %w", err)
-	}
-	for _, place := range places {
-		err := s.writer.do(ctx, func(t *tx) error {
-			first, _, err := one(t, scanDeploy, `SELECT body FROM deploys WHERE place = $1 AND import = $2 ORDER BY at, id LIMIT 1`, place, id)
-			if err != nil {
-				return err
-			}
-			return t.reclassify(place, first, s.catalogue().Service(first.Place, first.Team).Versions)
-		})
-		if err != nil {
-			return fmt.Errorf("finish the import: %w", err)
-		}
 	}
 	return s.setImport(ctx, id, "done")
 }
@@ -108,6 +162,11 @@ func (s *Store) setImport(ctx context.Context, id, state string) error {
 
 // AbandonImport takes the rows of an import out that is not whole.
 func (s *Store) AbandonImport(ctx context.Context, id string) error {
+	defer s.unlockImports()
+	return s.abandon(ctx, id)
+}
+
+func (s *Store) abandon(ctx context.Context, id string) error {
 	for {
 		var n int64
 		err := s.writer.do(ctx, func(t *tx) (err error) {
@@ -126,23 +185,36 @@ func (s *Store) AbandonImport(ctx context.Context, id string) error {
 	}
 }
 
-// ResumeImports finishes imports that were whole when their process died, and takes out what was staged more than a day ago.
-func (s *Store) ResumeImports(ctx context.Context, now time.Time) error {
-	whole, err := collect(s.pool(ctx), scalar[string], `SELECT id FROM imports WHERE state = 'whole'`)
+// ResumeImports cleans up after imports whose process died: those that were whole are finished, the others taken out. While an import
+// runs there is nothing to do.
+func (s *Store) ResumeImports(ctx context.Context) error {
+	open, err := one64(s.pool(ctx), `SELECT COUNT(*) FROM imports WHERE state <> 'done'`)
+	if err != nil || open.Int64 == 0 {
+		return err
+	}
+	if err := s.lockImports(); errors.Is(err, verifier.ErrConflict) {
+		return nil
+	} else if err != nil {
+		return err
+	}
+	defer s.unlockImports()
+	return s.cleanImports(ctx)
+}
+
+// cleanImports is for who holds the lock: nobody else works on an import.
+func (s *Store) cleanImports(ctx context.Context) error {
+	type row struct{ id, state string }
+	open, err := collect(s.pool(ctx), func(rows *sql.Rows) (r row, err error) { return r, rows.Scan(&r.id, &r.state) },
+		`SELECT id, state FROM imports WHERE state <> 'done'`)
 	if err != nil {
 		return err
 	}
-	for _, id := range whole {
-		if err := s.FinishImport(ctx, id); err != nil {
-			return err
+	for _, r := range open {
+		end := s.abandon
+		if r.state == "whole" {
+			end = s.finish
 		}
-	}
-	stale, err := collect(s.pool(ctx), scalar[string], `SELECT id FROM imports WHERE state = 'staging' AND at < $1`, millis(now.Add(-24*time.Hour)))
-	if err != nil {
-		return err
-	}
-	for _, id := range stale {
-		if err := s.AbandonImport(ctx, id); err != nil {
+		if err := end(ctx, r.id); err != nil {
 			return err
 		}
 	}

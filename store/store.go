@@ -18,6 +18,7 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"verifier"
@@ -33,7 +34,8 @@ type Store struct {
 	write     *sql.DB
 	writer    *writer
 	lock      *os.File
-	rules     sync.Map // hash to []verifier.Rule; rule sets never change
+	importing atomic.Pointer[os.File] // the lock while an import of this Store runs
+	rules     sync.Map                // hash to []verifier.Rule; rule sets never change
 
 	mu          sync.Mutex
 	subscribers map[chan struct{}]bool
@@ -68,6 +70,7 @@ func (s *Store) Close() error {
 	if s.writer != nil {
 		s.writer.close()
 	}
+	s.unlockImports()
 	var errs []error
 	for _, db := range []*sql.DB{s.read, s.write} {
 		if db != nil {

@@ -137,6 +137,7 @@ func suite(t *testing.T, open func(testing.TB) *Store) {
 		}
 	})
 	t.Run("an import is seen by nobody before it is whole, and adds nothing the second time", func(t *testing.T) { testImport(t, open(t)) })
+	t.Run("what imports leave that died is finished or taken out", func(t *testing.T) { testDeadImports(t, open(t)) })
 	t.Run("lists are found by all that they can be asked for", func(t *testing.T) { testLists(t, open(t)) })
 	t.Run("deliveries are dropped when they are old", func(t *testing.T) { testRetain(t, open(t)) })
 	t.Run("a voided deploy counts for nothing and the next one is derived anew", func(t *testing.T) {
@@ -206,15 +207,68 @@ func testImport(t *testing.T, s *Store) {
 	if n, err := s.StageImport(ctx, second, rows); n != 0 || err != nil {
 		t.Errorf("the same file again added %d, %v", n, err)
 	}
-	rows[0].Version = "9.9"
-	if _, err := s.StageImport(ctx, second, rows); !errors.Is(err, verifier.ErrConflict) {
-		t.Errorf("got %v, want a conflict", err)
+	rows[1].Version = "9.9"
+	_, err = s.StageImport(ctx, second, rows)
+	var row *RowError
+	if !errors.As(err, &row) || row.Row != 1 || !errors.Is(err, verifier.ErrConflict) {
+		t.Errorf("got %v, want a conflict in row 1", err)
+	}
+	if _, err := s.BeginImport(ctx, "third.csv", "bert", noon); !errors.Is(err, verifier.ErrConflict) || !strings.Contains(err.Error(), "another import") {
+		t.Errorf("two imports at once: %v", err)
 	}
 	if err := s.AbandonImport(ctx, second); err != nil {
 		t.Fatal(err)
 	}
 	if list, _, _ := s.Deploys(ctx, verifier.DeployFilter{}); len(list) != 3 {
 		t.Errorf("%d deploys after an abandoned import, want 3", len(list))
+	}
+}
+
+// testDeadImports lets one import die before it is whole, and one after.
+func testDeadImports(t *testing.T, s *Store) {
+	ctx := context.Background()
+	begin := func(d verifier.Deploy) string {
+		id, err := s.BeginImport(ctx, "old.csv", "anna", noon)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := s.StageImport(ctx, id, []verifier.Deploy{d}); err != nil {
+			t.Fatal(err)
+		}
+		return id
+	}
+	whole := begin(release("a", "1.1", noon))
+	if err := s.setImport(ctx, whole, "whole"); err != nil {
+		t.Fatal(err)
+	}
+	counted := func() (n int) {
+		tallies, err := s.Tallies(ctx, "2016-09", "2016-09", nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, t := range tallies {
+			n += t.N
+		}
+		return n
+	}
+	if err := s.ResumeImports(ctx); err != nil || counted() != 0 {
+		t.Errorf("an import that runs is seen: %d, %v", counted(), err)
+	}
+	s.unlockImports() // as the system does when a process dies
+	if err := s.ResumeImports(ctx); err != nil || counted() != 1 {
+		t.Errorf("%d deploys after the restart, %v; want 1", counted(), err)
+	}
+	if d, _ := s.Deploy(ctx, "a"); d.Kind != verifier.KindRelease {
+		t.Errorf("it is a %q", d.Kind)
+	}
+	begin(release("b", "1.0", noon.Add(time.Hour)))
+	s.unlockImports()
+	third := begin(release("c", "1.0", noon.Add(2*time.Hour)))
+	if err := s.FinishImport(ctx, third); err != nil || counted() != 2 {
+		t.Errorf("%d deploys, %v; want those of two imports", counted(), err)
+	}
+	if _, err := s.Deploy(ctx, "b"); !errors.Is(err, verifier.ErrNotFound) {
+		t.Errorf("what an import staged that died: %v", err)
 	}
 }
 

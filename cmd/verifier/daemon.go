@@ -166,6 +166,9 @@ func (d *Daemon) Run(ctx context.Context) error {
 	defer d.store.Close()
 	if err := d.prepare(ctx); err != nil {
 		d.ln.Close()
+		if ctx.Err() != nil {
+			return nil // told to stop before it began
+		}
 		return err
 	}
 	work, stop := context.WithCancel(ctx)
@@ -199,7 +202,7 @@ func (d *Daemon) Run(ctx context.Context) error {
 // prepare brings the store to what the files say.
 func (d *Daemon) prepare(ctx context.Context) error {
 	now := d.now()
-	if err := d.store.ResumeImports(ctx, now); err != nil {
+	if err := d.store.ResumeImports(ctx); err != nil {
 		return fmt.Errorf("go on with imports: %w", err)
 	}
 	return d.settle(ctx, d.live(), now)

@@ -52,36 +52,44 @@ func importFile(c *cobra.Command, s *store.Store, cfg *Config, path string) erro
 	if _, err := f.Seek(0, io.SeekStart); err != nil {
 		return fmt.Errorf("read the deploys again: %w", err)
 	}
-	added, err := importWhole(c.Context(), s, filepath.Base(path), f, now, cfg)
+	id, added, err := stageAll(c.Context(), s, filepath.Base(path), f, now, cfg)
 	if err != nil {
 		return fmt.Errorf("%s: nothing was imported: %w", path, err)
 	}
+	if err := s.FinishImport(c.Context(), id); err != nil {
+		return fmt.Errorf("%s: all deploys are in, and reports leave them out until this is done; import the file again: %w", path, err)
+	}
 	return printed(c, map[string]int{"lines": lines, "added": added, "known": lines - added}, func(w io.Writer) {
-		fmt.Fprintf(w, "%d deploys read, %d added, %d were known\n", lines, added, lines-added)
+		fmt.Fprintf(w, "%d lines read, %d deploys added; %d lines were known, or said more of one that was added\n", lines, added, lines-added)
 	})
 }
 
-// importWhole stages all deploys and marks them whole, or leaves nothing behind.
-func importWhole(ctx context.Context, s *store.Store, name string, from io.Reader, now time.Time, cfg *Config) (added int, err error) {
-	id, err := s.BeginImport(ctx, name, whoami(), now)
+// stageAll writes all deploys into an import that only has to be finished, or leaves nothing behind.
+func stageAll(ctx context.Context, s *store.Store, name string, from io.Reader, now time.Time, cfg *Config) (id string, added int, err error) {
+	id, err = s.BeginImport(ctx, name, whoami(), now)
 	if err != nil {
-		return 0, err
+		return "", 0, err
 	}
 	defer func() {
 		if err != nil {
 			err = errors.Join(err, s.AbandonImport(context.WithoutCancel(ctx), id))
 		}
 	}()
-	batch := make([]verifier.Deploy, 0, importBatch)
+	batch, lines := make([]verifier.Deploy, 0, importBatch), make([]int, 0, importBatch)
 	stage := func() error {
 		n, err := s.StageImport(ctx, id, batch)
 		added += n
-		batch = batch[:0]
+		var row *store.RowError
+		if errors.As(err, &row) {
+			err = fmt.Errorf("line %d: %w", lines[row.Row], err)
+		}
+		batch, lines = batch[:0], lines[:0]
 		return err
 	}
-	err = intake.ReadCSV(from, now, cfg.zone, func(_ int, d verifier.Deploy) error {
+	err = intake.ReadCSV(from, now, cfg.zone, func(line int, d verifier.Deploy) error {
 		d.Tool, d.RecordedAt = "import", now.UTC()
-		if batch = append(batch, d); len(batch) < importBatch {
+		batch, lines = append(batch, d), append(lines, line)
+		if len(batch) < importBatch {
 			return nil
 		}
 		return stage()
@@ -89,10 +97,7 @@ func importWhole(ctx context.Context, s *store.Store, name string, from io.Reade
 	if err == nil {
 		err = stage()
 	}
-	if err != nil {
-		return 0, err
-	}
-	return added, s.FinishImport(ctx, id)
+	return id, added, err
 }
 
 // importBatch is how many deploys are written in one transaction.

@@ -55,6 +55,9 @@ func reportCommand() *cobra.Command {
 				if month == "" {
 					month = time.Now().In(cfg.zone).Format("2006-01")
 				}
+				if err := s.ResumeImports(c.Context()); err != nil {
+					return err
+				}
 				r, err := makeReport(c.Context(), s, month, by, cfg.zone, cfg.catalogue())
 				if err != nil {
 					return err
@@ -79,39 +82,102 @@ func deploysCommand() *cobra.Command {
 func deploysListCommand() *cobra.Command {
 	c := &cobra.Command{Use: "list", Short: "List deploys, newest first", Args: cobra.NoArgs, RunE: func(c *cobra.Command, _ []string) error {
 		return withStore(c, func(s *store.Store, cfg *Config) error {
-			f := verifier.DeployFilter{Zone: cfg.zone}
-			f.Service, _ = c.Flags().GetString("service")
-			f.Environment, _ = c.Flags().GetString("environment")
-			f.Month, _ = c.Flags().GetString("month")
-			kind, _ := c.Flags().GetString("kind")
-			f.Kind = verifier.Kind(kind)
-			f.Limit, _ = c.Flags().GetInt("limit")
-			list, _, err := s.Deploys(c.Context(), f)
+			f, limit, err := deployFilter(c, cfg)
 			if err != nil {
 				return err
 			}
-			return printed(c, list, func(w io.Writer) { printDeploys(w, list) })
+			list, more, err := listDeploys(c.Context(), s, f, limit)
+			if err != nil {
+				return err
+			}
+			strange, err := unclaimed(c.Context(), s, cfg.catalogue())
+			if err != nil {
+				return err
+			}
+			return printed(c, list, func(w io.Writer) {
+				printDeploys(w, list, cfg)
+				if more {
+					fmt.Fprintf(w, "and more: these are the newest %d; --limit lists more\n", limit)
+				}
+				printUnclaimed(w, strange)
+			})
 		})
 	}}
 	addStoreFlags(c)
-	c.Flags().String("format", "text", "text or json")
-	c.Flags().String("service", "", "of this service alone")
-	c.Flags().String("environment", "", "in this environment alone")
-	c.Flags().String("month", "", "of this month alone, like 2016-09")
-	c.Flags().String("kind", "", "release, rollback or redeploy alone")
-	c.Flags().Int("limit", 50, "at most so many")
+	f := c.Flags()
+	f.String("format", "text", "text or json")
+	f.String("service", "", "of this service alone")
+	f.String("environment", "", "in these environments alone, with commas between them")
+	f.String("target", "", "of this tenant, region or cell alone")
+	f.String("team", "", "of this team alone")
+	f.String("month", "", "of this month alone, like 2016-09")
+	f.String("kind", "", "release, rollback or redeploy alone")
+	f.String("status", "", "started, succeeded or failed alone")
+	f.String("change", "", "release, config, toggle, infra or scale alone")
+	f.Int("limit", 50, "at most so many")
 	return c
 }
 
-func printDeploys(w io.Writer, list []verifier.Deploy) {
+func deployFilter(c *cobra.Command, cfg *Config) (f verifier.DeployFilter, limit int, err error) {
+	text := func(name string) string { s, _ := c.Flags().GetString(name); return s }
+	f = verifier.DeployFilter{
+		Zone: cfg.zone, Service: text("service"), Environment: text("environment"), Target: text("target"), Team: text("team"), Month: text("month"),
+		Kind: verifier.Kind(text("kind")), Status: verifier.Status(text("status")), Change: verifier.Change(text("change")),
+	}
+	limit, _ = c.Flags().GetInt("limit")
+	if limit < 1 {
+		return f, 0, fmt.Errorf("--limit %d: write 1 or more", limit)
+	}
+	kinds := []verifier.Kind{verifier.KindRelease, verifier.KindRollback, verifier.KindRedeploy}
+	return f, limit, errors.Join(oneOf("kind", f.Kind, kinds), oneOf("status", f.Status, verifier.Statuses), oneOf("change", f.Change, verifier.Changes))
+}
+
+// oneOf is the error of a flag that is none of its words; empty is not set.
+func oneOf[T ~string](flag string, value T, words []T) error {
+	if value == "" || contains(words, value) {
+		return nil
+	}
+	return fmt.Errorf("--%s %q is none; write one of %v", flag, value, words)
+}
+
+// listDeploys reads as many pages as it takes; more says that there are others.
+func listDeploys(ctx context.Context, s *store.Store, f verifier.DeployFilter, limit int) (list []verifier.Deploy, more bool, err error) {
+	list = []verifier.Deploy{}
+	for {
+		f.Limit = min(limit-len(list), 500)
+		page, next, err := s.Deploys(ctx, f)
+		if err != nil {
+			return nil, false, err
+		}
+		list = append(list, page...)
+		if next == "" || len(list) >= limit {
+			return list, next != "", nil
+		}
+		f.After = next
+	}
+}
+
+// printDeploys lists deploys in the configuration's time zone.
+func printDeploys(w io.Writer, list []verifier.Deploy, cfg *Config) {
 	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 	fmt.Fprintln(t, "AT\tSERVICE\tENVIRONMENT\tVERSION\tSTATUS\tKIND\tBEFORE\tBY\tID")
 	for _, d := range list {
 		kind := string(d.Kind)
-		if d.Void {
+		switch {
+		case d.Void:
 			kind = "void"
+		case d.Change != verifier.Release:
+			kind = string(d.Change)
 		}
-		fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\n", d.At.UTC().Format("2006-01-02 15:04"), d.Service, d.Environment, d.Version, d.Status, kind, d.Previous, d.By, d.ID)
+		if d.Corrected && !d.Void {
+			kind += " (corrected)"
+		}
+		environment := d.Environment
+		if d.Target != "" {
+			environment += " (" + d.Target + ")"
+		}
+		fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\n",
+			d.At.In(cfg.zone).Format("2006-01-02 15:04"), d.Service, environment, d.Version, d.Status, kind, d.Previous, d.By, d.ID)
 	}
 	t.Flush()
 }
@@ -142,12 +208,12 @@ func deploysEditCommand() *cobra.Command {
 		if err != nil {
 			return err
 		}
-		return withStore(c, func(s *store.Store, _ *Config) error {
+		return withStore(c, func(s *store.Store, cfg *Config) error {
 			d, err := s.EditDeploy(c.Context(), args[0], func(d *verifier.Deploy) error { return editDeploy(c, d) }, whoami(), reason, time.Now())
 			if err != nil {
 				return err
 			}
-			return printed(c, d, func(w io.Writer) { printDeploys(w, []verifier.Deploy{d}) })
+			return printed(c, d, func(w io.Writer) { printDeploys(w, []verifier.Deploy{d}, cfg) })
 		})
 	}}
 	addStoreFlags(c)

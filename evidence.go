@@ -61,7 +61,9 @@ type Answer struct {
 	Until   time.Time // complete up to; steps that end later may still change. Zero: the whole question
 	Newest  time.Time // newest event seen, where the source knows it: its lag
 	Partial string    // why the answer is not the whole truth; empty when it is
+	Unseen  bool      // nothing of this service was seen at all; false where the source cannot know
 	Nearest string    // the nearest name that exists, where nothing of this service was ever seen
+	Missing []string  // fields that the question names and no document has
 	Query   string    // what was asked, in the source's language
 	Link    string    // to look at it in the source's own pages
 	Err     error     // nothing was answered; a SourceError says what it means
@@ -98,6 +100,7 @@ type Evidence struct {
 	Until   time.Time `json:"until"` // asked and answered up to
 	Samples []Sample  `json:"samples"`
 	Partial string    `json:"partial,omitempty"`
+	Unseen  bool      `json:"unseen,omitempty"` // in no answer so far
 	Nearest string    `json:"nearest,omitempty"`
 	Query   string    `json:"query,omitempty"`
 	Link    string    `json:"link,omitempty"`

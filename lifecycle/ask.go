@@ -207,6 +207,7 @@ func take(a asking, answer verifier.Answer) {
 	e.Samples = append(kept, answer.Samples...)
 	slices.SortFunc(e.Samples, func(x, y verifier.Sample) int { return x.T.Compare(y.T) })
 	e.Partial, e.Query, e.Link = answer.Partial, answer.Query, answer.Link
+	e.Unseen = answer.Unseen && (e.Until.IsZero() || e.Unseen)
 	if answer.Nearest != "" {
 		e.Nearest = answer.Nearest
 	}

@@ -209,7 +209,7 @@ func TestSentences(t *testing.T) {
 			"Errors: nothing since 13:51 UTC after 1.4.2, which had data before (1.4.0, 13:10 to 13:40 UTC); where it is not yet deployed there is data."},
 		{"silent without proof", burst, shop(past(120, same(0, 100)), nil), verifier.Inconclusive, verifier.NoData,
 			"Errors: no data after 1.4.2."},
-		{"never seen", burst, change(shop(nil, nil), verifier.ArmDeployed, func(e *verifier.Evidence) { e.Nearest = "checkout-web" }), verifier.Inconclusive, verifier.NeverSeen,
+		{"never seen", burst, change(shop(nil, nil), verifier.ArmDeployed, func(e *verifier.Evidence) { e.Unseen, e.Nearest = true, "checkout-web" }), verifier.Inconclusive, verifier.NeverSeen,
 			"Errors: nothing of checkout in production was ever seen by logs; the nearest name there is checkout-web."},
 
 		{"source down at the end", burst, troubled(shop(nil, events(settled, 20, same(0, 100))), verifier.SourceDown, "dial tcp: refused"), verifier.Inconclusive, verifier.SourceDown,

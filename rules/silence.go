@@ -19,10 +19,10 @@ func (v view) silence() (said ruling, ok bool) {
 	if len(v.after) > 0 || !v.ended {
 		return ruling{}, false
 	}
-	nearest := v.c.Arms[verifier.ArmDeployed].Nearest
+	deployed := v.c.Arms[verifier.ArmDeployed]
 	switch {
-	case v.nothingEver() && (v.rule.Measure.Count != "" || nearest != ""):
-		return inconclusive(verifier.NeverSeen, v.neverText(nearest)), true
+	case deployed.Unseen && v.nothingEver():
+		return inconclusive(verifier.NeverSeen, v.neverText(deployed.Nearest)), true
 	case v.rule.OnNoData == verifier.NoDataPass:
 		return ruling{outcome: verifier.Pass, text: v.subject() + ": no data " + v.afterText() + ", which this rule takes as good"}, true
 	}

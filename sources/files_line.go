@@ -3,6 +3,7 @@ package sources
 import (
 	"encoding/json"
 	"errors"
+	"math"
 	"regexp"
 	"strconv"
 	"strings"
@@ -33,11 +34,26 @@ func lookup(tree map[string]any, name string) (any, bool) {
 		if name[i] != '.' {
 			continue
 		}
-		if inner, ok := tree[name[:i]].(map[string]any); ok {
-			if v, ok := lookup(inner, name[i+1:]); ok {
-				return v, true
+		if v, ok := within(tree[name[:i]], name[i+1:]); ok {
+			return v, true
+		}
+	}
+	return nil, false
+}
+
+// within looks into an object, or into each object of a list: its values are the field's, all of them.
+func within(v any, name string) (any, bool) {
+	switch v := v.(type) {
+	case map[string]any:
+		return lookup(v, name)
+	case []any:
+		var all []any
+		for _, one := range v {
+			if inner, ok := within(one, name); ok {
+				all = append(all, inner)
 			}
 		}
+		return all, len(all) > 0
 	}
 	return nil, false
 }
@@ -59,7 +75,7 @@ func parseLogfmt(line []byte) (func(string) (any, bool), error) {
 		if err != nil {
 			return nil, err
 		}
-		flat[key] = scalar(value)
+		flat[key] = value
 		s = strings.TrimLeft(rest, " ")
 	}
 	if len(flat) == 0 {
@@ -81,14 +97,6 @@ func logfmtValue(s string) (value, rest string, err error) {
 	return value, s[len(quoted):], err
 }
 
-// scalar is a number where the text is one, so that ranges and percentiles work.
-func scalar(s string) any {
-	if n, err := strconv.ParseFloat(s, 64); err == nil {
-		return n
-	}
-	return s
-}
-
 func parseRegexp(re *regexp.Regexp) parseLine {
 	names := re.SubexpNames()
 	return func(line []byte) (func(string) (any, bool), error) {
@@ -99,7 +107,7 @@ func parseRegexp(re *regexp.Regexp) parseLine {
 		flat := map[string]any{}
 		for i, name := range names {
 			if name != "" && found[i] != nil {
-				flat[name] = scalar(string(found[i]))
+				flat[name] = string(found[i])
 			}
 		}
 		return fieldsOf(flat), nil
@@ -114,36 +122,44 @@ func (f *Files) timeOf(fields func(string) (any, bool)) (time.Time, bool) {
 	}
 	switch v := v.(type) {
 	case float64:
-		return unixTime(v), v > 0
+		return unixTime(v), v > 0 && v < math.MaxInt64
 	case string:
 		return f.parseTime(v)
 	}
 	return time.Time{}, false
 }
 
-// unixTime takes seconds, or milliseconds where the number is too large for them.
+// unixTime takes seconds, or milli-, micro- or nanoseconds where the number is too large for them.
 func unixTime(v float64) time.Time {
-	if v > 1e11 {
+	switch {
+	case v > 1e17:
+		return time.Unix(0, int64(v))
+	case v > 1e14:
+		return time.UnixMicro(int64(v))
+	case v > 1e11:
 		return time.UnixMilli(int64(v))
 	}
 	return time.UnixMicro(int64(v * 1e6))
 }
 
+// timeLayouts also take a fraction of a second after a point or a comma.
 var timeLayouts = []string{
-	time.RFC3339Nano, "2006-01-02T15:04:05.999999999", "2006-01-02 15:04:05.999999999Z07:00", "2006-01-02 15:04:05.999999999",
-	"2006-01-02T15:04:05.999999999-0700", "02/Jan/2006:15:04:05 -0700",
+	time.RFC3339, "2006-01-02T15:04:05", "2006-01-02 15:04:05Z07:00", "2006-01-02 15:04:05", "2006-01-02T15:04:05-0700", "2006-01-02 15:04:05 -0700",
+	"02/Jan/2006:15:04:05 -0700",
 }
 
 func (f *Files) parseTime(s string) (time.Time, bool) {
-	s = strings.Replace(s, ",", ".", 1)
 	layouts := timeLayouts
 	if f.TimeFormat != "" {
 		layouts = []string{f.TimeFormat}
 	}
 	for _, layout := range layouts {
-		if t, err := time.Parse(layout, s); err == nil {
+		if t, err := time.ParseInLocation(layout, s, f.zone); err == nil {
 			return t, true
 		}
+	}
+	if v, err := strconv.ParseFloat(s, 64); err == nil && f.TimeFormat == "" && v > 0 && v < math.MaxInt64 {
+		return unixTime(v), true
 	}
 	return time.Time{}, false
 }

@@ -73,9 +73,7 @@ func (m measured) count(b *bucket, d document) {
 		if m.where != nil && !m.where.Matches(d) {
 			return
 		}
-		if v, ok := d.number(m.field); ok {
-			b.values = append(b.values, v)
-		}
+		b.values = append(b.values, d.numbers(m.field)...)
 	case m.to != nil:
 		if m.to.Matches(d) {
 			b.to++
@@ -123,35 +121,72 @@ func (m measured) value(values []float64) float64 {
 	return values[low] + (at-float64(low))*(values[high]-values[low])
 }
 
-// text is a field's value as text.
-func (d document) text(name string) (string, bool) {
+// fields are those that the measure names.
+func (m measured) fields() map[string]bool {
+	out := map[string]bool{}
+	for _, q := range []*Query{m.of, m.to, m.where} {
+		if q != nil {
+			q.root.fields(out)
+		}
+	}
+	if m.field != "" {
+		out[m.field] = true
+	}
+	return out
+}
+
+// text is a field's value as text; of a list, its first.
+func (d document) text(name string) (text string, ok bool) {
 	if name == "" {
 		return "", false
 	}
+	v, known := d.field(name)
+	return text, known && anyOf(v, func(v any) bool {
+		text, ok = textOf(v)
+		return ok
+	})
+}
+
+// has reports whether the field, or one of its values, is this text.
+func (d document) has(name, want string) bool {
 	v, ok := d.field(name)
-	if !ok {
-		return "", false
-	}
+	return ok && anyOf(v, func(v any) bool {
+		text, ok := textOf(v)
+		return ok && text == want
+	})
+}
+
+func textOf(v any) (string, bool) {
 	switch v := v.(type) {
 	case string:
 		return v, true
 	case float64:
 		return strconv.FormatFloat(v, 'f', -1, 64), true
+	case bool:
+		return strconv.FormatBool(v), true
 	}
 	return "", false
 }
 
-func (d document) number(name string) (float64, bool) {
-	v, ok := d.field(name)
-	if !ok {
-		return 0, false
+// numbers are the field's values that are numbers.
+func (d document) numbers(name string) []float64 {
+	v, _ := d.field(name)
+	var out []float64
+	anyOf(v, func(v any) bool {
+		if n, ok := numberOf(v); ok {
+			out = append(out, n)
+		}
+		return false
+	})
+	return out
+}
+
+// numberOf is the value as a number. Text is one where it is written as one.
+func numberOf(v any) (float64, bool) {
+	n, ok := v.(float64)
+	if s, isText := v.(string); isText {
+		parsed, err := strconv.ParseFloat(s, 64)
+		n, ok = parsed, err == nil
 	}
-	switch v := v.(type) {
-	case float64:
-		return v, !math.IsNaN(v) && !math.IsInf(v, 0)
-	case string:
-		n, err := strconv.ParseFloat(v, 64)
-		return n, err == nil && !math.IsNaN(n) && !math.IsInf(n, 0)
-	}
-	return 0, false
+	return n, ok && !math.IsNaN(n) && !math.IsInf(n, 0)
 }

@@ -1,7 +1,6 @@
 package sources
 
 import (
-	"strconv"
 	"strings"
 	"unicode"
 
@@ -55,10 +54,12 @@ type Query struct{ root node }
 // node is one part of a query.
 type node interface {
 	matches(document) bool
+	fields(into map[string]bool) // those that are named
 }
 
-// ParseLucene reads a query. A field that is not named is the message. The error is an InvalidError that says where it stops making
-// sense.
+// ParseLucene reads a query. A field that is not named is the message, which is searched by words without case; all other fields are
+// keywords: whole values, with case. A range between numbers holds numbers only, whether they are written as such or as text. The
+// error is an InvalidError that says where the query stops making sense.
 func ParseLucene(text string) (*Query, error) {
 	if strings.TrimSpace(text) == "" {
 		return nil, verifier.Invalid("query", "is empty; write * for all documents")
@@ -176,10 +177,21 @@ func (p *luceneParser) group(q *luceneQuery, field string) (node, error) {
 }
 
 func (p *luceneParser) clause(c *luceneClause, field string) (node, error) {
-	if c.Field != nil {
-		field = string(unescape(*c.Field).runes)
-	}
 	v := c.Value
+	if c.Field != nil {
+		named := unescape(*c.Field)
+		switch {
+		case named.isAll() && v.Term != nil && *v.Term == "*":
+			return all{}, nil
+		case len(named.wild) > 0:
+			return nil, verifier.Invalid("query", "column %d: %s is no field; a field's name has no wildcards", c.Pos.Column, *c.Field)
+		case string(named.runes) == "_exists_" && v.Term != nil:
+			return &exists{bare(*v.Term)}, nil
+		case string(named.runes) == "_exists_":
+			return nil, verifier.Invalid("query", "column %d: write _exists_:field", c.Pos.Column)
+		}
+		field = string(named.runes)
+	}
 	switch {
 	case v.Group != nil:
 		return p.group(v.Group, field)
@@ -298,8 +310,8 @@ type edge struct {
 
 func bound(text string) *edge {
 	text = bare(text)
-	n, err := strconv.ParseFloat(text, 64)
-	return &edge{text, n, err == nil}
+	n, isNumber := numberOf(text)
+	return &edge{text, n, isNumber}
 }
 
 // wordsOf are the words of a text as Elasticsearch's standard analyzer sees them, roughly: letters and digits, in lower case.

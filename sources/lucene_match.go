@@ -1,6 +1,7 @@
 package sources
 
 import (
+	"slices"
 	"strconv"
 	"strings"
 )
@@ -36,16 +37,31 @@ func (b *boolean) matches(d document) bool {
 	return false
 }
 
+// fields adds the fields that the query names.
+func (b *boolean) fields(to map[string]bool) {
+	for _, list := range [][]node{b.must, b.should, b.mustNot} {
+		for _, n := range list {
+			n.fields(to)
+		}
+	}
+}
+
 type all struct{}
 
-func (all) matches(document) bool { return true }
+func (all) matches(document) bool  { return true }
+func (all) fields(map[string]bool) {}
 
 type exists struct{ field string }
 
 func (e *exists) matches(d document) bool {
 	v, ok := d.field(e.field)
-	return ok && v != nil
+	return ok && present(v)
 }
+
+func (e *exists) fields(to map[string]bool) { to[e.field] = true }
+
+// present reports whether there is any value: neither null nor an empty list.
+func present(v any) bool { return anyOf(v, func(v any) bool { return v != nil }) }
 
 // leaf is a term or a phrase of one field.
 type leaf struct {
@@ -63,17 +79,19 @@ func (l *leaf) matches(d document) bool {
 	return ok && anyOf(value, func(v any) bool { return l.matchesValue(v, name == d.analyzed) })
 }
 
-// anyOf tries each value of a list, or the one.
-func anyOf(value any, is func(any) bool) bool {
-	if list, ok := value.([]any); ok {
-		for _, v := range list {
-			if is(v) {
-				return true
-			}
-		}
-		return false
+func (l *leaf) fields(to map[string]bool) {
+	if l.field != "" {
+		to[l.field] = true
 	}
-	return is(value)
+}
+
+// anyOf tries each value of a list, and of lists in it, or the one.
+func anyOf(value any, is func(any) bool) bool {
+	list, ok := value.([]any)
+	if !ok {
+		return is(value)
+	}
+	return slices.ContainsFunc(list, func(v any) bool { return anyOf(v, is) })
 }
 
 func (l *leaf) matchesValue(v any, analyzed bool) bool {
@@ -138,18 +156,26 @@ func (b *between) matches(d document) bool {
 		name = d.analyzed
 	}
 	value, ok := d.field(name)
-	return ok && anyOf(value, func(v any) bool {
-		switch v := v.(type) {
-		case float64:
-			return b.hasNumber(v)
-		case string:
-			if n, err := strconv.ParseFloat(v, 64); err == nil && b.numeric() {
-				return b.hasNumber(n)
-			}
-			return b.hasText(v)
-		}
-		return false
-	})
+	return ok && anyOf(value, b.holds)
+}
+
+func (b *between) fields(to map[string]bool) {
+	if b.field != "" {
+		to[b.field] = true
+	}
+}
+
+// holds compares numbers where the range is of numbers, and else texts: "-" is not above 500.
+func (b *between) holds(v any) bool {
+	if b.low == nil && b.high == nil {
+		return v != nil
+	}
+	if b.numeric() {
+		n, ok := numberOf(v)
+		return ok && b.hasNumber(n)
+	}
+	s, ok := textOf(v)
+	return ok && b.hasText(s)
 }
 
 func (b *between) numeric() bool {
@@ -157,9 +183,6 @@ func (b *between) numeric() bool {
 }
 
 func (b *between) hasNumber(n float64) bool {
-	if !b.numeric() {
-		return false
-	}
 	if b.low != nil && (n < b.low.number || b.lowOpen && n == b.low.number) {
 		return false
 	}

@@ -19,7 +19,8 @@ func documentOf(t *testing.T, text string) document {
 
 func TestLucene(t *testing.T) {
 	doc := documentOf(t, `{"message":"Payment timeout: gateway said NO","log.level":"ERROR","http":{"response":{"status_code":503}},
-		"service.name":"web-1","tags":["slow","retry"],"ok":true,"path":"/a b/c:d"}`)
+		"service.name":"web-1","tags":["slow","retry"],"ok":true,"path":"/a b/c:d",
+		"took":"-","bytes":"1024","none":null,"list":[{"a":1},{"a":2}]}`)
 	for query, want := range map[string]bool{
 		`log.level:ERROR`: true, `log.level:error`: false, `log.level:(ERROR OR FATAL)`: true, `log.level:(WARN FATAL)`: false,
 		`timeout`: true, `TIMEOUT`: true, `time*`: true, `tim?out`: true, `"gateway said"`: true, `"said gateway"`: false, `"Payment timeout: gateway"`: true,
@@ -30,6 +31,12 @@ func TestLucene(t *testing.T) {
 		`timeout AND NOT gateway`: false, `timeout -nothing`: true, `+timeout +nothing`: false, `timeout && !nothing`: true, `nothing || timeout`: true,
 		`nothing OR timeout AND gateway`: true, `timeout OR nothing AND gateway`: false, // AND makes both its sides required
 		`(nothing OR timeout) AND gateway`: true, `service.name:web-1`: true, `service.name:web*`: true, `service.name:web\*`: false,
+		`*:*`: true, `_exists_:log.level`: true, `_exists_:missing`: false, `NOT _exists_:http.response.status_code`: false, `http:*`: true, `none:*`: false,
+		`_exists_:http.response.status_code AND +tags:(slow -fast)`: true, `http.response.status_code:(>=500 AND <504)`: true,
+		`took:>=500`: false, `took:[* TO *]`: true, `took:[a TO zz]`: false, `bytes:>=500`: true, `bytes:"1024"`: true, `bytes:[-5 TO 2e3]`: true,
+		`list.a:2`: true, `list.a:>2`: false, `"NO"`: true, `no*`: true, `log.level:"ERR"`: false, `log.level:ERR?R`: true, `log.level:E*\*`: false,
+		`nothing AND timeout OR gateway`: false, `timeout gateway AND nothing`: false, `-nothing`: true, `!timeout`: false, `nothing OR NOT timeout`: false,
+		`(timeout OR nothing) AND (gateway nothing)`: true, `service.name:(web-1 OR web-2)`: true, `service.name:(+web* -web-2)`: true,
 		`tags:retry`: true, `tags:fast`: false, `ok:true`: true, `path:"/a b/c:d"`: true, `path:\/a\ b\/c\:d`: true, `android`: false, `ORDER`: false,
 	} {
 		q, err := ParseLucene(query)
@@ -44,7 +51,7 @@ func TestLucene(t *testing.T) {
 }
 
 func TestLuceneRefuses(t *testing.T) {
-	for _, query := range []string{``, ` `, `a~2`, `a^3`, `/a.*/`, `(a`, `a)`, `a:`, `:a`, `AND a`, `a AND`, `[1 TO]`, `"open`, `a:[1 2]`} {
+	for _, query := range []string{``, ` `, `a~2`, `a^3`, `/a.*/`, `(a`, `a)`, `a:`, `:a`, `AND a`, `a AND`, `[1 TO]`, `"open`, `a:[1 2]`, `a*:b`, `*:b`, `_exists_:"a b"`, `_exists_:(a b)`, `a AND OR b`, `NOT`} {
 		if _, err := ParseLucene(query); err == nil {
 			t.Errorf("%q was taken", query)
 		}

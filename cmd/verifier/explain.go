@@ -47,6 +47,7 @@ type ExplainedRule struct {
 	To        time.Time  `json:"to"`
 	Newest    *time.Time `json:"newest"`
 	Nearest   string     `json:"nearest"` // service that the source knows, where it never saw this one
+	Missing   []string   `json:"missing"` // fields that the question names and no document has
 	Query     string     `json:"query"`
 	Link      string     `json:"link"`
 	Problem   string     `json:"problem"`
@@ -92,7 +93,7 @@ func (d *Daemon) explain(ctx context.Context, service, environment, target strin
 func explained(l lifecycle.Look) ExplainedRule {
 	out := ExplainedRule{
 		Rule: l.Rule.Name, Where: l.Rule.Where, Source: l.Rule.Measure.Source, Settings: settings(l.Rule), Samples: len(l.Answer.Samples),
-		From: l.From, To: l.To, Nearest: l.Answer.Nearest, Query: l.Answer.Query, Link: l.Answer.Link, Problem: l.Answer.Partial,
+		From: l.From, To: l.To, Nearest: l.Answer.Nearest, Missing: l.Answer.Missing, Query: l.Answer.Query, Link: l.Answer.Link, Problem: l.Answer.Partial,
 	}
 	if l.Answer.Err != nil {
 		out.Problem = l.Answer.Err.Error()
@@ -259,6 +260,12 @@ func printExplainedRule(w io.Writer, r ExplainedRule) {
 			fmt.Fprintf(w, "; the newest is %s old", time.Since(*r.Newest).Round(time.Second))
 		}
 		fmt.Fprintln(w)
+		if r.Problem != "" {
+			fmt.Fprintf(w, "  only in part: %s\n", r.Problem)
+		}
+	}
+	if len(r.Missing) > 0 {
+		fmt.Fprintf(w, "  no document has %s: look at the spelling, or at the source's fields\n", strings.Join(r.Missing, ", "))
 	}
 	if r.Query != "" {
 		fmt.Fprintln(w, "  "+strings.ReplaceAll(r.Query, "\n", "\n  "))

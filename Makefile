@@ -27,6 +27,9 @@ fuzz: ## each fuzz test for a while
 	$(GO) test -run '^$$' -fuzz FuzzLuceneLiterals -fuzztime 30s ./sources
 	$(GO) test -run '^$$' -fuzz FuzzParseLucene -fuzztime 30s ./sources
 	$(GO) test -run '^$$' -fuzz FuzzMapAPI -fuzztime 30s ./intake
+	$(GO) test -run '^$$' -fuzz FuzzMapGitHub -fuzztime 30s ./intake
+	$(GO) test -run '^$$' -fuzz FuzzReadCSV -fuzztime 30s ./intake
+	$(GO) test -run '^$$' -fuzz FuzzMonth -fuzztime 10s ./report
 
 bench: ## durable events, and what a question to a log file costs
 	$(GO) test -run '^$$' -bench . -timeout 20m ./store ./sources

@@ -3,7 +3,9 @@ package intake
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
 	"fmt"
+	"io"
 	"maps"
 	"net/url"
 	"slices"
@@ -29,11 +31,14 @@ var earliest = time.Date(2000, 1, 1, 0, 0, 0, 0, time.UTC)
 
 // MapAPI reads the body of POST /v1/deploys. Every field that is wrong is named in the InvalidError.
 func MapAPI(in verifier.Delivery) (verifier.Deploy, error) {
-	fields, err := object(in.Body)
+	fields, twice, err := object(in.Body)
 	if err != nil {
 		return verifier.Deploy{}, err
 	}
 	r := &reader{fields: fields, known: map[string]bool{}}
+	for _, field := range twice {
+		r.bad(fmt.Sprintf("%.60s", field), "is there twice")
+	}
 	d := verifier.Deploy{
 		Place:           verifier.Place{Service: r.name("service", true), Environment: r.name("environment", true), Target: r.name("target", false)},
 		Version:         r.version("version", true),
@@ -65,17 +70,45 @@ func MapAPI(in verifier.Delivery) (verifier.Deploy, error) {
 	return d, nil
 }
 
-// object is the body's fields, each still raw.
-func object(body []byte) (map[string]json.RawMessage, error) {
-	var fields map[string]json.RawMessage
+// object is the body's fields, each still raw, and the names that are there twice: nobody can tell which of the two was meant.
+func object(body []byte) (fields map[string]json.RawMessage, twice []string, err error) {
 	decoder := json.NewDecoder(bytes.NewReader(body))
-	if err := decoder.Decode(&fields); err != nil || fields == nil {
-		return nil, verifier.Invalid("body", "is not a JSON object: %v", err)
+	open, err := decoder.Token()
+	if err != nil || open != json.Delim('{') {
+		return nil, nil, verifier.Invalid("body", "is not a JSON object%s", because(err))
 	}
-	if decoder.More() {
-		return nil, verifier.Invalid("body", "goes on after its JSON object; send one deploy at a time")
+	fields = map[string]json.RawMessage{}
+	for decoder.More() {
+		name, err := decoder.Token()
+		var value json.RawMessage
+		if err == nil {
+			err = decoder.Decode(&value)
+		}
+		if err != nil {
+			return nil, nil, verifier.Invalid("body", "is not a JSON object%s", because(err))
+		}
+		if _, known := fields[name.(string)]; known { // the decoder gives nothing but strings there
+			twice = append(twice, name.(string))
+		}
+		fields[name.(string)] = value
 	}
-	return fields, nil
+	if _, err := decoder.Token(); err != nil {
+		return nil, nil, verifier.Invalid("body", "is not a JSON object%s", because(err))
+	}
+	if _, err := decoder.Token(); !errors.Is(err, io.EOF) {
+		return nil, nil, verifier.Invalid("body", "goes on after its JSON object; send one deploy at a time")
+	}
+	return fields, twice, nil
+}
+
+func because(err error) string {
+	switch {
+	case err == nil:
+		return ""
+	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF):
+		return ": it ends too early"
+	}
+	return ": " + err.Error()
 }
 
 // reader takes fields one by one and keeps every problem.
@@ -150,7 +183,7 @@ func textProblem(s string) string {
 		return fmt.Sprintf("has %d bytes; at most %d", len(s), maxText)
 	}
 	if strings.ContainsFunc(s, func(c rune) bool { return unicode.IsControl(c) || c == unicode.ReplacementChar }) {
-		return "has control characters; write one line of text"
+		return "has control characters, or is no UTF-8; write one line of text"
 	}
 	return ""
 }

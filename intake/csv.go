@@ -2,6 +2,7 @@ package intake
 
 import (
 	"bufio"
+	"bytes"
 	"encoding/csv"
 	"errors"
 	"fmt"
@@ -26,14 +27,21 @@ const maxProblems = 20
 // the others of choice. Bad lines are named by line and column, up to 20 of them; an error of each ends it at once.
 func ReadCSV(r io.Reader, now time.Time, zone *time.Location, each func(line int, d verifier.Deploy) error) error {
 	buffered := bufio.NewReader(r)
-	if mark, err := buffered.Peek(3); err == nil && string(mark) == "\xef\xbb\xbf" {
+	mark, _ := buffered.Peek(3)
+	switch {
+	case bytes.HasPrefix(mark, []byte("\xef\xbb\xbf")):
 		buffered.Discard(3)
+	case bytes.HasPrefix(mark, []byte("\xff\xfe")), bytes.HasPrefix(mark, []byte("\xfe\xff")):
+		return errors.New("line 1: the file is UTF-16; save it as UTF-8")
 	}
 	rows := csv.NewReader(buffered)
 	rows.ReuseRecord = true
 	header, err := rows.Read()
 	if err != nil {
-		return fmt.Errorf("line 1: there is no header; write at,service,environment,version,status,team,id: %w", err)
+		if errors.Is(err, io.EOF) {
+			return errors.New("the file is empty; its first line names the columns, like at,service,environment,version,status,team,id")
+		}
+		return csvProblem(err)
 	}
 	columns, err := csvHeader(header)
 	if err != nil {
@@ -45,11 +53,11 @@ func ReadCSV(r io.Reader, now time.Time, zone *time.Location, each func(line int
 		if errors.Is(err, io.EOF) {
 			return errors.Join(problems...)
 		}
-		line, _ := rows.FieldPos(0)
 		if err != nil {
 			problems = append(problems, csvProblem(err))
 			continue
 		}
+		line, _ := rows.FieldPos(0)
 		d, bad := csvDeploy(columns, row, now, zone)
 		for _, b := range bad {
 			problems = append(problems, fmt.Errorf("line %d, column %s (%d): %s", line, b.Field, slices.Index(columns, b.Field)+1, b.Problem))
@@ -79,6 +87,9 @@ func csvHeader(header []string) ([]string, error) {
 	for i, name := range header {
 		columns[i] = strings.ToLower(strings.TrimSpace(name))
 		if !csvColumns[columns[i]] {
+			if separator := strings.IndexAny(name, ";\t|"); len(header) == 1 && separator >= 0 {
+				return nil, fmt.Errorf("line 1: the columns are separated by %q; separate them by commas", name[separator])
+			}
 			hint := strings.Join(slices.Sorted(maps.Keys(csvColumns)), ", ")
 			if near := nearest(columns[i], csvColumns); near != "" {
 				hint = near
@@ -137,6 +148,11 @@ func csvField(d *verifier.Deploy, column, value string, now time.Time, zone *tim
 		return idProblem(value)
 	case "hosts":
 		d.Hosts = verifier.UnionHosts(strings.Split(value, ";"), nil)
+		for _, host := range d.Hosts {
+			if problem := verifier.NameProblem(host); problem != "" {
+				return fmt.Sprintf("%.40q %s", host, problem)
+			}
+		}
 		return ""
 	case "status":
 		d.Status = verifier.Status(strings.ToLower(value))

@@ -2,7 +2,8 @@
 //
 // A request is checked (who sent it, how large it is), mapped to deploys by a pure function, and given to the Recorder together with
 // the raw delivery; nothing is answered before both are written. Every field that is wrong is named in the answer. Events of a tool
-// that say nothing about a deploy are kept as deliveries, and answered with the reason why they are ignored.
+// that say nothing about a deploy are kept as deliveries, and answered with the reason why they are ignored; what a tool sent with
+// the right secret and nobody can read is kept too, to be looked at.
 package intake
 
 import (
@@ -131,19 +132,19 @@ func (h *handler) hook(w http.ResponseWriter, r *http.Request) {
 	delivery := h.delivery(r, name, t.id(r), body)
 	delivery.By = name
 	deploys, ignored, err := t.apply(delivery)
-	if err != nil {
-		h.fail(w, r, err)
-		return
-	}
-	if ignored != "" {
-		if _, err := h.recorder.Record(r.Context(), delivery, nil); err != nil {
-			h.fail(w, r, err)
-			return
+	if err != nil || ignored != "" {
+		if _, keep := h.recorder.Record(r.Context(), delivery, nil); keep != nil {
+			err = keep
 		}
-		answer(w, http.StatusOK, map[string]string{"ignored": ignored})
-		return
 	}
-	h.record(w, r, delivery, deploys)
+	switch {
+	case err != nil:
+		h.fail(w, r, err)
+	case ignored != "":
+		answer(w, http.StatusOK, map[string]string{"ignored": ignored})
+	default:
+		h.record(w, r, delivery, deploys)
+	}
 }
 
 func (h *handler) record(w http.ResponseWriter, r *http.Request, d verifier.Delivery, deploys []verifier.Deploy) {

@@ -126,24 +126,31 @@ func (e gitHubEvent) deploy(status verifier.Status) verifier.Deploy {
 var versionLike = regexp.MustCompile(`^[vV]?\d+(\.\d+)+([-+._][0-9A-Za-z.+-]+)?$`)
 
 type gitHubPayload struct {
-	Service string `json:"service"`
-	Version string `json:"version"`
-	Target  string `json:"target"`
-	Team    string `json:"team"`
-	Group   string `json:"group"`
+	Service, Version, Target, Team, Group string
 }
 
-// payload is what the deployment's own payload says: an object, or a string that holds one. Anything else says nothing.
-func (e gitHubEvent) payload() (p gitHubPayload) {
+// payload is what the deployment's own payload says: an object, or a string that holds one. It is the sender's to fill: what is no
+// string or number says nothing.
+func (e gitHubEvent) payload() gitHubPayload {
 	raw := e.Deployment.Payload
 	var text string
 	if json.Unmarshal(raw, &text) == nil {
 		raw = json.RawMessage(text)
 	}
-	if json.Unmarshal(raw, &p) != nil {
+	var fields map[string]json.RawMessage
+	if json.Unmarshal(raw, &fields) != nil {
 		return gitHubPayload{}
 	}
-	return p
+	word := func(name string) string {
+		var s string
+		var n json.Number
+		if json.Unmarshal(fields[name], &s) == nil {
+			return s
+		}
+		_ = json.Unmarshal(fields[name], &n) // what is no number either is empty
+		return n.String()
+	}
+	return gitHubPayload{Service: word("service"), Version: word("version"), Target: word("target"), Team: word("team"), Group: word("group")}
 }
 
 func or(a, b string) string {
@@ -170,9 +177,11 @@ func gitHubProblems(d verifier.Deploy, now time.Time) error {
 	if d.Team != "" {
 		bad("deployment.payload.team", verifier.NameProblem(d.Team))
 	}
-	for field, text := range map[string]string{"deployment.creator.login": d.By, "deployment.payload.group": d.Group, "deployment_status.log_url": d.URL} {
-		bad(field, textProblem(text))
-	}
+	bad("deployment.sha", textProblem(d.Commit))
+	bad("deployment.creator.login", textProblem(d.By))
+	bad("deployment.payload.group", textProblem(d.Group))
+	bad("deployment_status.log_url", textProblem(d.URL))
+	bad("repository.html_url", textProblem(d.Repository))
 	if len(problems) == 0 {
 		return nil
 	}

@@ -115,7 +115,22 @@ func TestAPINamesEveryBadField(t *testing.T) {
 
 func TestAPIBodies(t *testing.T) {
 	for body, want := range map[string]string{
-		"": "empty", "[]": "not a JSON object", "null": "not a JSON object", `{"a":1} {"b":2}`: "goes on", "{": "not a JSON object",
+		"": "empty", "[]": "not a JSON object", "null": "not a JSON object", `{"a":1} {"b":2}`: "goes on", "{": "ends too early", `"x"`: "not a JSON object",
+		`{"a":1}]`: "goes on", `{"a":1}}`: "goes on", `{"a":1} x`: "goes on", `{"a":1,}`: "not a JSON object", `{"a" 1}`: "not a JSON object",
+		`{"service":"s","environment":"e","version":"1","version":"2"}`:                     "version: is there twice",
+		`{"service":"s","environment":"e","version":"1\"2"}`:                                "version: has '\"'",
+		`{"service":"s","environment":"e","version":"1\n2"}`:                                "version: has '\\n'",
+		`{"service":"s","environment":"e","version":1.4}`:                                   "version: is not a string",
+		`{"service":"s","environment":"e","version":"1","id":["a"]}`:                        "id: is not a string",
+		"{\"service\":\"s\",\"environment\":\"e\",\"version\":\"1\xff\"}":                   "version: has",
+		"{\"service\":\"s\",\"environment\":\"e\",\"version\":\"1\",\"by\":\"\xff\"}":       "by: has control",
+		`{"service":"` + strings.Repeat("s", 201) + `","environment":"e","version":"1"}`:    "service: has 201",
+		`{"service":"s","environment":"e","version":"1","at":"0001-01-01T00:00:00Z"}`:       "at: is before 2000",
+		`{"service":"s","environment":"e","version":"1","at":"2026-11-24T10:05:01Z"}`:       "at: is 5m1s ahead",
+		`{"service":"s","environment":"e","version":"1","at":1480000000}`:                   "at: is not a string",
+		`{"service":"s","environment":"e","version":"1","change":"hotfix"}`:                 "change: \"hotfix\" is none; write release, config",
+		`{"service":"s","environment":"e","version":"1","hosts":["a","b\nc"]}`:              "hosts[1]",
+		`{"service":"s","environment":"e","version":"1","rollback":{"allowed":"no"}}`:       "rollback: is not an object",
 		`{"service":"s","environment":"e","version":"1","status":"started"}`:                "id: is missing",
 		`{"service":"s","environment":"e","version":"` + strings.Repeat("9", 10_000) + `"}`: "has 10000 characters",
 		`{"service":"s","environment":"e","version":"1","at":"1999-01-01T00:00:00Z"}`:       "before 2000",
@@ -166,6 +181,9 @@ func TestGitHubVariants(t *testing.T) {
 		{"error", "main", `{"version":"7"}`, "7", "failed", ""},
 		{"queued", "refs/tags/2.0.0-rc.1", `"{\"version\":\"8\",\"service\":\"checkout\"}"`, "8", "started", ""},
 		{"in_progress", "feature/1.2", `"text"`, "abc", "started", ""},
+		{"failure", "main", `{"version":1.40,"service":["x"],"target":{"region":"eu"}}`, "1.40", "failed", ""},
+		{"waiting", "v1.4", `{"version":""}`, "v1.4", "started", ""},
+		{"pending", "f95f852bd8fca8fcc58a9a2d6c842781e32a215e", `[]`, "abc", "started", ""},
 		{"inactive", "main", `{}`, "", "", "newer deploy"},
 		{"new_state", "main", `null`, "", "", "not known"},
 	} {
@@ -210,6 +228,13 @@ func TestGitHubRefusals(t *testing.T) {
 			t.Errorf("answered %d %s, want %d", w.Code, w.Body, want)
 		}
 	}
+	k, h := serve(t)
+	for _, event := range []string{"ping", "push", "deployment_status", ""} {
+		post(h, "/v1/hooks/github", `{"zen":1}`, "X-Hub-Signature-256", sign(`{"zen":1}`), "X-GitHub-Event", event)
+	}
+	if len(k.deliveries) != 4 || len(k.deploys) != 0 {
+		t.Errorf("%d deliveries are kept, want all 4 that were signed", len(k.deliveries))
+	}
 	if w := post(h, "/v1/hooks/github", "{}"); w.Code != 401 || !strings.Contains(w.Body.String(), "missing") {
 		t.Errorf("unsigned: %d %s", w.Code, w.Body)
 	}
@@ -241,7 +266,6 @@ func TestCSVNamesTheLine(t *testing.T) {
 		"line 2: it has another number":         "at,service,environment,version\na,b\n",
 		"did you mean version?":                 "at,service,environment,verison\n",
 		"column environment is missing":         "at,service,version\n",
-		"there is no header":                    "",
 		"reading stopped":                       "at,service,environment,version\n" + strings.Repeat("x,shop,production,1\n", 50),
 	} {
 		err := ReadCSV(strings.NewReader(in), now, time.UTC, func(int, verifier.Deploy) error { return nil })
@@ -249,6 +273,76 @@ func TestCSVNamesTheLine(t *testing.T) {
 			t.Errorf("%.300v, want %q in it", err, want)
 		}
 	}
+}
+
+// TestCSVFiles are files as tables and people write them.
+func TestCSVFiles(t *testing.T) {
+	const header = "at,service,environment,version\n"
+	for want, in := range map[string]string{
+		"the file is empty":                         "",
+		"separated by ';'":                          "at;service;environment;version\n2016-09-01 10:00;shop;production;1\n",
+		"separated by '\\t'":                        "at\tservice\tenvironment\tversion\n",
+		"UTF-16":                                    "\xff\xfea\x00t\x00",
+		"line 1, column 2: at is there twice":       "at,At,service,environment,version\n",
+		"line 1, column 3: \"colour\" is not":       "at,service,colour\n",
+		"line 2, character":                         header + "\"2016-09-01 10:00,shop,production,1\n",
+		"line 3, character 20":                      header + "2016-09-01 10:00,shop,production,1\n2016-09-01 10:00,sh\"op,production,1\n",
+		"line 2, column version (4): has '\\n'":     header + "2016-09-01 10:00,shop,production,\"1\n2\"\n",
+		"line 2, column at (1): \"1.9.2016 10:00\"": header + "1.9.2016 10:00,shop,production,1\n",
+		"column at (1): is before 2000":             header + "1969-12-31 23:59,shop,production,1\n",
+		"column at (1): is 2":                       header + "2050-01-01 00:00,shop,production,1\n",
+		"column status (5): \"done\" is none of":    "at,service,environment,version,status\n2016-09-01 10:00,shop,production,1,done\n",
+		"column status (5): a started deploy":       "at,service,environment,version,status\n2016-09-01 10:00,shop,production,1,started\n",
+		"column id (5): has spaces":                 "at,service,environment,version,id\n2016-09-01 10:00,shop,production,1,a b\n",
+		"column hosts (5): \"b'\" has":              "at,service,environment,version,hosts\n2016-09-01 10:00,shop,production,1,a;b'\n",
+		"column service (2): has":                   header + "2016-09-01 10:00,sh\xffop,production,1\n",
+	} {
+		n := 0
+		err := ReadCSV(strings.NewReader(in), now, time.UTC, func(int, verifier.Deploy) error { n++; return nil })
+		if err == nil || !strings.Contains(err.Error(), want) || n > 1 {
+			t.Errorf("%q: %.300v, want %q in it", in, err, want)
+		}
+	}
+	var got []verifier.Deploy
+	in := "Version , SERVICE,at,environment,hosts\r\n v1.2 ,\"shop\",2016-09-01 10:00:30,production,b;a\r\n\r\n1.3,shop,2016-09-01T12:00:00+02:00,production,\r\n"
+	if err := ReadCSV(strings.NewReader(in), now, time.UTC, func(_ int, d verifier.Deploy) error { got = append(got, d); return nil }); err != nil {
+		t.Fatal(err)
+	}
+	if len(got) != 2 || got[0].Version != "v1.2" || !slices.Equal(got[0].Hosts, []string{"a", "b"}) || got[1].At.Sub(got[0].At) != -30*time.Second {
+		t.Errorf("%+v", got)
+	}
+	api, err := MapAPI(verifier.Delivery{ReceivedAt: now, Body: []byte(`{"service":"SHOP","environment":"production","version":"1.3","at":"2016-09-01T10:00:00Z"}`)})
+	if err != nil || api.ID != got[1].ID {
+		t.Errorf("the same deploy has the key %s by a file and %s by the API (%v)", got[1].ID, api.ID, err)
+	}
+}
+
+func FuzzMapGitHub(f *testing.F) {
+	text, err := os.ReadFile("../testdata/github/deployment_status.json")
+	if err != nil {
+		f.Fatal(err)
+	}
+	f.Add(string(text), false)
+	f.Add(`{"deployment_status":{"id":2,"state":"success","environment":"e","created_at":"2026-11-24T09:00:00Z"},"deployment":{"id":1,"sha":"a","payload":"{}"}}`, false)
+	f.Add(`payload=%7B%7D`, true)
+	f.Fuzz(func(t *testing.T, body string, form bool) {
+		header := map[string][]string{"X-Github-Event": {"deployment_status"}}
+		if form {
+			header["Content-Type"] = []string{"application/x-www-form-urlencoded"}
+		}
+		deploys, ignored, err := MapGitHub(verifier.Delivery{Body: []byte(body), ReceivedAt: now, Header: header})
+		if err != nil && !errors.Is(err, verifier.ErrInvalid) {
+			t.Errorf("%v is no ErrInvalid", err)
+		}
+		if err == nil && (len(deploys) == 0) != (ignored != "") {
+			t.Errorf("%d deploys, ignored %q", len(deploys), ignored)
+		}
+		for _, d := range deploys {
+			if err == nil && (verifier.NameProblem(d.Service) != "" || verifier.VersionProblem(d.Version) != "" || idProblem(d.ID) != "" || d.At.IsZero()) {
+				t.Errorf("took %+v", d)
+			}
+		}
+	})
 }
 
 func FuzzMapAPI(f *testing.F) {

@@ -3,6 +3,7 @@ package store
 import (
 	"encoding/json"
 	"fmt"
+	"slices"
 	"sync"
 
 	"github.com/klauspost/compress/zstd"
@@ -24,30 +25,38 @@ var (
 	})
 )
 
-// pack compresses the evidence of one verification.
+// fewSamples are so few that no arm of them can be too big.
+const fewSamples = 256
+
+// pack compresses the evidence of one verification, each rule and arm of it cut down to its bound.
 func pack(list []verifier.Evidence) ([]byte, error) {
-	limit := maxEvidence * max(1, len(list))
-	for {
-		text, err := json.Marshal(list)
-		if err != nil {
-			return nil, fmt.Errorf("pack evidence: %w", err)
-		}
-		blob := encoder().EncodeAll(text, nil)
-		if len(blob) <= limit {
-			return blob, nil
-		}
-		merged := false
-		list = append([]verifier.Evidence(nil), list...)
-		for i := range list {
-			if n := len(list[i].Samples); n > 16 {
-				list[i].Samples = mergeOlder(list[i].Samples)
-				merged = true
-			}
-		}
-		if !merged {
-			return blob, nil
+	list = slices.Clone(list)
+	for i := range list {
+		if err := bound(&list[i]); err != nil {
+			return nil, err
 		}
 	}
+	return compress(list)
+}
+
+// bound merges older steps until the evidence of this rule and arm is small enough.
+func bound(e *verifier.Evidence) error {
+	for len(e.Samples) > fewSamples {
+		blob, err := compress(e)
+		if err != nil || len(blob) <= maxEvidence {
+			return err
+		}
+		e.Samples = mergeOlder(e.Samples)
+	}
+	return nil
+}
+
+func compress(evidence any) ([]byte, error) {
+	text, err := json.Marshal(evidence)
+	if err != nil {
+		return nil, fmt.Errorf("pack evidence: %w", err)
+	}
+	return encoder().EncodeAll(text, nil), nil
 }
 
 func unpack(blob []byte) ([]verifier.Evidence, error) {

@@ -10,8 +10,8 @@ type Scene struct {
 	History   []Past         // deploys of the place, newest first; at least 50 and those of 90 days, at most 500; void ones left out
 	Watches   []Verification // of the place: not ended, or with an open rollback, or the one the decision is about
 	Holds     []Hold         // not ended
-	Rollbacks []Sent         // rollbacks sent in the last 7 days, in every place
-	Failures  []Failure      // verifications of the same environment that failed in the last hour, this one too
+	Rollbacks []Sent         // rollbacks sent in the last 90 days, in every place
+	Failures  []Failure      // verifications of the same environment that failed in the last hour, this one too; not late nor dismissed ones
 	Incidents []Incident     // open ones with a member in the place, and those of Watches, open or not
 }
 

@@ -275,7 +275,7 @@ func sceneOf(t *tx, d verifier.Deploy, verification string, now time.Time) (*ver
 	if s.Holds, err = collect(t, scanHold, `SELECT body FROM holds WHERE ended IS NULL OR ended > $1`, millis(now)); err != nil {
 		return nil, err
 	}
-	sent, err := collect(t, scanVerification, selectVerification+` WHERE sent_at > $1`, millis(now.Add(-7*24*time.Hour)))
+	sent, err := collect(t, scanVerification, selectVerification+` WHERE sent_at > $1`, millis(now.AddDate(0, 0, -historyDays)))
 	if err != nil {
 		return nil, err
 	}
@@ -287,6 +287,9 @@ func sceneOf(t *tx, d verifier.Deploy, verification string, now time.Time) (*ver
 		return nil, err
 	}
 	for _, v := range failed {
+		if v.Late || v.Mark != nil && v.Mark.Good {
+			continue // not now, or not at all
+		}
 		s.Failures = append(s.Failures, verifier.Failure{Verification: v.ID, Place: v.Deploy.Place, Group: v.Deploy.GroupOrID(), At: *v.FailedAt})
 	}
 	s.Incidents, err = incidentsOf(t, s)

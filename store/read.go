@@ -324,11 +324,12 @@ func (s *Store) SceneOf(ctx context.Context, d verifier.Deploy, now time.Time) (
 	return scene, err
 }
 
-// PassedRecently lists verifications of an environment that passed since then, one for each service, with no deploy of the service
+// PassedRecently lists verifications of an environment that passed since then, the newest of each place, with no deploy of the place
 // after until.
 func (s *Store) PassedRecently(ctx context.Context, environment string, since, until time.Time, limit int) ([]verifier.Verification, error) {
 	return collect(s.pool(ctx), scanVerification, selectVerification+` v WHERE environment = $1 AND state = 'passed' AND at >= $2 AND at <= $3
-		AND NOT EXISTS (SELECT 1 FROM deploys d WHERE d.place = v.place AND d.at > v.at) ORDER BY at DESC LIMIT $4`,
+		AND NOT EXISTS (SELECT 1 FROM deploys d WHERE d.place = v.place AND d.at > $3)
+		AND NOT EXISTS (SELECT 1 FROM verifications w WHERE w.place = v.place AND w.at > v.at AND w.state <> 'superseded') ORDER BY at DESC LIMIT $4`,
 		lower(environment), millis(since), millis(until), limit)
 }
 

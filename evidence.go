@@ -96,8 +96,9 @@ func (e *SourceError) Is(target error) bool {
 type Evidence struct {
 	Rule    string    `json:"rule"`
 	Arm     Arm       `json:"arm"`
-	From    time.Time `json:"from"`  // first step's start
-	Until   time.Time `json:"until"` // asked and answered up to
+	From    time.Time `json:"from"`           // first step's start
+	Until   time.Time `json:"until"`          // asked and answered up to
+	Again   time.Time `json:"again,omitzero"` // asked once more, a lag later, up to
 	Samples []Sample  `json:"samples"`
 	Partial string    `json:"partial,omitempty"`
 	Unseen  bool      `json:"unseen,omitempty"` // in no answer so far

@@ -47,47 +47,114 @@ func (c *change) failedDeploy(d verifier.Deploy) {
 		v = c.open(d)
 	}
 	v.Deploy = d
-	c.close(v, verifier.CancelledState, "deploy_failed")
+	wasWatching := v.State.Watching()
+	c.close(v, verifier.CancelledState, deployFailed)
+	if wasWatching {
+		c.concluded(v)
+	}
 }
+
+// Why a watch was closed before its deploy was live: if the deploy succeeds after all, the watch begins.
+const (
+	deployFailed = "deploy_failed"
+	noEnd        = "no_end"
+	joinedReason = "joined" // of a superseded one: the deploy is watched by another
+)
 
 func (c *change) succeeded(d verifier.Deploy) {
 	v := c.watch(d.ID)
-	if v != nil && (v.Ended != nil || !v.From.IsZero() && v.Rules != "") {
-		c.refresh(v, d)
+	switch {
+	case v == nil && c.joined(d.ID):
 		return
-	}
-	if v == nil && c.joined(d.ID) {
+	case v == nil:
+	case neverBegan(v):
+		v.State, v.Reason, v.Ended, v.DecidedAt = verifier.Waiting, "", nil, nil
+	default:
+		c.refresh(v, d)
 		return
 	}
 	answered := c.confirm(d)
 	c.cancelOlder(d)
-	if c.overtaken(d) {
+	running := c.running(d)
+	switch {
+	case c.overtaken(d):
+		c.supersededAtOnce(v, d, answered)
+	case joins(d) && running != nil:
+		c.join(running, d, v)
+	default:
+		if !joins(d) {
+			c.supersede(d)
+		}
 		if v == nil {
 			v = c.open(d)
 		}
-		v.Deploy = d
-		c.close(v, verifier.Superseded, "")
-		return
+		c.begin(v, d, answered)
+		c.joinLater(v)
 	}
-	if joins(d) {
-		if running := c.running(d); running != nil {
-			c.join(running, d, v)
-			return
-		}
-	} else {
-		c.supersede(d)
+}
+
+// neverBegan reports whether the watch was opened (and perhaps closed) before its deploy was live.
+func neverBegan(v *verifier.Verification) bool {
+	if v.Rules != "" {
+		return false
 	}
+	return v.Ended == nil || v.State == verifier.Superseded && v.Reason != joinedReason ||
+		v.State == verifier.CancelledState && (v.Reason == deployFailed || v.Reason == noEnd)
+}
+
+// supersededAtOnce is the end of a deploy that arrives after a newer one did. A rollback that it answers has not helped.
+func (c *change) supersededAtOnce(v *verifier.Verification, d verifier.Deploy, answered *verifier.Verification) {
 	if v == nil {
 		v = c.open(d)
 	}
-	c.begin(v, d, answered)
+	v.Deploy = d
+	if answered != nil {
+		v.Answers = answered.ID
+	}
+	c.close(v, verifier.Superseded, "")
+	c.concluded(v)
 }
 
-// refresh takes facts that came later into a watch that runs already.
+// refresh takes facts that came later into a watch that runs already. A deploy that goes server by server ends later with each.
 func (c *change) refresh(v *verifier.Verification, d verifier.Deploy) {
+	was := v.Deploy
 	v.Deploy = d
-	if v.Ended == nil && !d.At.Equal(v.From) {
-		c.begin(v, d, c.scene.Watch(v.Answers))
+	if v.Ended != nil {
+		if was.Status == verifier.Started {
+			c.landedUnwatched(v, d)
+		}
+		return
+	}
+	rules, _ := c.Rules(d)
+	if d.StartedAt != nil && was.StartedAt == nil && v.State == verifier.Waiting && v.Answers == "" {
+		v.Baseline = baselineOf(c.scene, d, rules)
+	}
+	if d.At.Equal(was.At) {
+		return
+	}
+	if !joins(d) {
+		c.supersede(d)
+	}
+	if !v.State.Watching() {
+		v.Until = latest(v.Until, d.At.Add(longestWatch(rules)))
+		return
+	}
+	baseline := v.Baseline // ends before the first of the servers
+	c.begin(v, d, c.scene.Watch(v.Answers))
+	if baseline != nil {
+		v.Baseline = baseline
+	}
+}
+
+// landedUnwatched is a success whose watch a person has cancelled: others see it all the same.
+func (c *change) landedUnwatched(v *verifier.Verification, d verifier.Deploy) {
+	if answered := c.confirm(d); answered != nil {
+		v.Answers = answered.ID
+		c.concluded(v)
+	}
+	c.cancelOlder(d)
+	if !joins(d) && !c.overtaken(d) {
+		c.supersede(d)
 	}
 }
 
@@ -106,14 +173,20 @@ func (c *change) joined(id string) bool {
 func (c *change) open(d verifier.Deploy) *verifier.Verification {
 	return c.adopt(verifier.Verification{
 		ID: d.ID, Deploy: d, State: verifier.Waiting, From: d.At, Until: d.At, Findings: []verifier.Finding{},
-		Late: d.RecordedAt.Sub(d.At) > c.service(d).Rollback.ActWithin, Incident: "",
+		Late: c.tooLate(d),
 	})
+}
+
+// tooLate reports whether the deploy's end became known too long after it for anybody to be told.
+func (c *change) tooLate(d verifier.Deploy) bool {
+	return c.now.Sub(d.At) > c.service(d).Rollback.ActWithin
 }
 
 // begin starts the watch with the rules as they are now. answered is the verification whose rollback the deploy is, or nil.
 func (c *change) begin(v *verifier.Verification, d verifier.Deploy, answered *verifier.Verification) {
 	rules, hash := c.Rules(d)
 	v.Deploy, v.From, v.Rules = d, d.At, hash
+	v.Late = c.tooLate(d)
 	if answered != nil {
 		v.Answers, v.Baseline = answered.ID, answered.Baseline
 	} else {
@@ -160,10 +233,23 @@ func (c *change) running(d verifier.Deploy) *verifier.Verification {
 func (c *change) join(running *verifier.Verification, d verifier.Deploy, own *verifier.Verification) {
 	running.Joined = append(running.Joined, verifier.Joined{ID: d.ID, At: d.At})
 	rules, _ := c.Rules(running.Deploy)
-	running.Until = running.Until.Add(longestSettle(rules) + shortestStep(rules))
+	running.Until = running.Until.Add(longestSettle(rules) + longestStep(rules))
 	if own != nil {
 		own.Deploy = d
-		c.close(own, verifier.Superseded, "joined")
+		c.close(own, verifier.Superseded, joinedReason)
+	}
+}
+
+// joinLater takes changes that landed after v, but were heard of before it, from watches of their own into v's.
+func (c *change) joinLater(v *verifier.Verification) {
+	if v.Ended != nil {
+		return
+	}
+	for _, old := range c.scene.Watches {
+		if old.Ended == nil && old.State.Watching() && old.Deploy.Status == verifier.Succeeded && joins(old.Deploy) && v.Deploy.Before(old.Deploy) {
+			own := c.watch(old.ID)
+			c.join(v, own.Deploy, own)
+		}
 	}
 }
 
@@ -177,13 +263,11 @@ func (c *change) overtaken(d verifier.Deploy) bool {
 	return false
 }
 
-// supersede ends the watches over what d replaced. A failed one stays failed, and is asked about no more.
+// supersede ends the watches over what d replaced. A failed one stays failed, and is asked about no more. One that has only
+// started begins anew if its deploy ends later.
 func (c *change) supersede(d verifier.Deploy) {
 	for _, old := range c.scene.Watches {
 		if old.ID == d.ID || old.Ended != nil || !old.Deploy.Before(d) {
-			continue
-		}
-		if old.Deploy.Status == verifier.Started && old.Deploy.Change == verifier.Release && old.Deploy.At.After(d.At) {
 			continue
 		}
 		v := c.watch(old.ID)

@@ -25,7 +25,8 @@ type Backends map[string]Backend
 type asking struct {
 	question verifier.Question
 	into     *verifier.Evidence
-	fixed    bool // a baseline: asked once and kept
+	fixed    bool      // a baseline: asked once and kept
+	again    time.Time // steps up to here are asked for the last time
 }
 
 // gather asks for everything that the watch lacks up to now and returns its evidence with the answers in it. changed is false
@@ -109,22 +110,18 @@ func mayStillAct(v verifier.Verification) bool {
 func askings(v verifier.Verification, r verifier.Rule, service verifier.Service, source Backend, now time.Time, of func(verifier.Arm) *verifier.Evidence) []asking {
 	subject := subjectOf(v.Deploy, service, r.Measure.Source)
 	end := floor(earlier(now.Add(-source.Lag()), askUntil(v)), r.Every)
+	again := floor(earlier(now.Add(-2*source.Lag()), askUntil(v)), r.Every)
+	start := floor(v.From, r.Every)
 	var out []asking
 	add := func(arm verifier.Arm, s verifier.Subject) {
 		e := of(arm)
-		from := floor(v.From, r.Every)
-		if e.Until.After(from) {
-			from = floor(e.Until.Add(-source.Lag()), r.Every)
-		}
-		if from.Before(floor(v.From, r.Every)) {
-			from = floor(v.From, r.Every)
-		}
-		if end.After(e.Until) && end.After(from) {
-			out = append(out, asking{question(r, s, from, end), e, false})
+		from := latest(start, e.Again)
+		if end.After(from) && (end.After(e.Until) || again.After(e.Again)) {
+			out = append(out, asking{question: question(r, s, from, end), into: e, again: again})
 		}
 	}
 	add(verifier.ArmDeployed, subject)
-	if len(out) == 0 && end.Before(floor(v.From, r.Every).Add(r.Every)) {
+	if len(out) == 0 && end.Before(start.Add(r.Every)) {
 		return nil
 	}
 	if comparesWith(r, verifier.ArmPeers) && source.HasPeers(r.Measure) && len(subject.Hosts) > 0 {
@@ -140,7 +137,7 @@ func askings(v verifier.Verification, r verifier.Rule, service verifier.Service,
 
 // askBefore asks for the baseline at the first wake after settle and lag.
 func askBefore(v verifier.Verification, r verifier.Rule, s verifier.Subject, source Backend, now time.Time, of func(verifier.Arm) *verifier.Evidence) (asking, bool) {
-	if v.Baseline == nil || now.Before(v.From.Add(source.Lag())) {
+	if v.Baseline == nil || now.Before(v.From.Add(r.Settle+source.Lag())) {
 		return asking{}, false
 	}
 	e := of(verifier.ArmBefore)
@@ -158,7 +155,7 @@ func askBefore(v verifier.Verification, r verifier.Rule, s verifier.Subject, sou
 	}
 	s.Version = v.Baseline.Version
 	s.Hosts = nil
-	return asking{question(r, s, from, to), e, true}, true
+	return asking{question: question(r, s, from, to), into: e, fixed: true}, true
 }
 
 func question(r verifier.Rule, s verifier.Subject, from, to time.Time) verifier.Question {
@@ -221,6 +218,7 @@ func take(a asking, answer verifier.Answer) {
 	if until.After(e.Until) {
 		e.Until = until
 	}
+	e.Again = latest(e.Again, earlier(a.again, until))
 	e.Settled = a.fixed
 }
 
@@ -252,4 +250,11 @@ func earlier(a, b time.Time) time.Time {
 		return a
 	}
 	return b
+}
+
+func latest(a, b time.Time) time.Time {
+	if b.After(a) {
+		return b
+	}
+	return a
 }

@@ -4,6 +4,7 @@ import (
 	"time"
 
 	"verifier"
+	"verifier/record"
 )
 
 // baselineOf says which stretch the deploy is compared with: the last one in which a version that is not condemned was settled.
@@ -14,18 +15,19 @@ func baselineOf(s *verifier.Scene, d verifier.Deploy, rules []verifier.Rule) *ve
 	if d.StartedAt != nil && d.StartedAt.Before(end) {
 		end = *d.StartedAt
 	}
-	live := before(s.History, d)
+	live, judged := before(s.History, d)
 	if live == nil {
 		return nil
 	}
 	settled := live.Deploy.At.Add(longestSettle(rules))
-	if inherits(*live) || !settled.Before(end) {
-		if b := live.Baseline; b != nil {
+	condemned := record.Condemned(s.History, live.Deploy.Version)
+	if condemned || judged.State.Watching() || judged.State == verifier.Superseded || !settled.Before(end) {
+		if b := judged.Baseline; b != nil {
 			inherited := *b
-			inherited.Of = live.Deploy.ID
+			inherited.Of = judged.Deploy.ID
 			return &inherited
 		}
-		if live.Condemned() || !settled.Before(end) {
+		if condemned || !settled.Before(end) {
 			return nil
 		}
 	}
@@ -36,19 +38,31 @@ func baselineOf(s *verifier.Scene, d verifier.Deploy, rules []verifier.Rule) *ve
 	return &verifier.Baseline{From: from, Until: end, Version: live.Deploy.Version}
 }
 
-// before is the release that was live when d landed, or nil.
-func before(history []verifier.Past, d verifier.Deploy) *verifier.Past {
+// before is the release that was live when d landed, and the one whose watch speaks of it: where it was deployed once more during
+// that watch, the first.
+func before(history []verifier.Past, d verifier.Deploy) (live, judged *verifier.Past) {
 	for i := range history {
-		if p := &history[i]; p.Deploy.MovesLive() && p.Deploy.ID != d.ID && p.Deploy.Before(d) {
-			return p
+		p := &history[i]
+		if !p.Deploy.MovesLive() || p.Deploy.ID == d.ID || !p.Deploy.Before(d) {
+			continue
+		}
+		if live == nil {
+			live = p
+		}
+		if p.Deploy.Version != live.Deploy.Version {
+			break
+		}
+		judged = p
+		if !joinedAnother(*p) {
+			break
 		}
 	}
-	return nil
+	return live, judged
 }
 
-// inherits reports whether the stretch after the deploy is no yardstick.
-func inherits(p verifier.Past) bool {
-	return p.Condemned() || p.State.Watching() || p.State == verifier.Superseded
+// joinedAnother reports whether the deploy was watched by the watch over an earlier one.
+func joinedAnother(p verifier.Past) bool {
+	return p.Deploy.Kind == verifier.KindRedeploy && p.Baseline == nil && (p.State == "" || p.State == verifier.Superseded)
 }
 
 func longestWatch(rules []verifier.Rule) time.Duration {
@@ -79,6 +93,10 @@ func longest(rules []verifier.Rule, of func(verifier.Rule) time.Duration) time.D
 		most = max(most, of(r))
 	}
 	return most
+}
+
+func longestStep(rules []verifier.Rule) time.Duration {
+	return longest(rules, func(r verifier.Rule) time.Duration { return r.Every })
 }
 
 func shortestStep(rules []verifier.Rule) time.Duration {

@@ -72,6 +72,9 @@ func (w World) Guards(s *verifier.Scene, v verifier.Verification, now time.Time)
 }
 
 func (w World) guard(s *verifier.Scene, v *verifier.Verification, a asked, now time.Time) guarded {
+	current := *v
+	current.Deploy = asRecorded(s, v.Deploy)
+	v = &current
 	g := &guarding{World: w, scene: s, v: v, asked: a, now: now, service: w.Catalogue.Service(v.Deploy.Place, v.Deploy.Team), to: a.to}
 	target, candidates := record.LastGood(s.History, v.Deploy)
 	if g.to == "" {
@@ -96,7 +99,9 @@ func (w World) guard(s *verifier.Scene, v *verifier.Verification, a asked, now t
 
 func (g *guarding) off() (bool, string) {
 	mode := g.service.Rollback.Mode
-	return mode == verifier.ModeOff, "mode is " + string(mode)
+	r := g.v.Rollback
+	lowered := r != nil && r.State == verifier.RollbackApproved && mode != verifier.ModeAuto // since it began to count down
+	return mode == verifier.ModeOff || lowered, "mode is " + string(mode)
 }
 
 func (g *guarding) held() (bool, string) {
@@ -105,7 +110,7 @@ func (g *guarding) held() (bool, string) {
 	}
 	for _, h := range g.scene.Holds {
 		// The hold that the daemon made itself over the environment yields to a person.
-		if g.asked.person && strings.HasPrefix(h.ID, "environment/") {
+		if g.asked.person && strings.HasPrefix(h.ID, environmentHold) {
 			continue
 		}
 		if h.Active(g.now) && h.Covers(verifier.StopsRollback, g.v.Deploy.Place, g.v.Deploy.Team) {
@@ -156,6 +161,11 @@ func (g *guarding) notRelease() (bool, string) {
 func (g *guarding) irreversible() (bool, string) {
 	d := g.v.Deploy
 	all := append([]verifier.Deploy{d}, record.Crossed(g.scene.History, d, g.to)...)
+	for _, p := range g.scene.History {
+		if d.Before(p.Deploy) { // only the same version once more gets past the guard newer
+			all = append(all, p.Deploy)
+		}
+	}
 	for _, crossed := range all {
 		if !crossed.Irreversible() {
 			continue
@@ -263,20 +273,50 @@ func (g *guarding) environment() (bool, string) {
 	if len(g.asked.shared) >= 2 {
 		return true, "worse too, without a deploy: " + strings.Join(g.asked.shared, ", ")
 	}
-	names := map[string]string{g.v.Deploy.GroupOrID(): g.v.Deploy.Service}
-	for _, f := range g.scene.Failures {
-		if g.now.Sub(f.At) > g.Unrelated.Within || strings.EqualFold(f.Place.Service, g.v.Deploy.Service) || g.related(f) {
-			continue
-		}
-		names[f.Group] = f.Place.Service
-	}
-	if n := g.Unrelated.Services; n > 0 && len(names) >= n {
-		return true, fmt.Sprintf("%d unrelated services failed within %s: %s", len(names), g.Unrelated.Within, strings.Join(sorted(names), ", "))
+	clusters := g.clusters()
+	if n := g.Unrelated.Services; n > 0 && len(clusters) >= n {
+		return true, fmt.Sprintf("%d unrelated services failed within %s: %s", len(clusters), g.Unrelated.Within, strings.Join(clusters, ", "))
 	}
 	return false, "other services are fine, as far as is known"
 }
 
-func (g *guarding) related(f verifier.Failure) bool {
-	other := g.Catalogue.Service(f.Place, "")
-	return f.Group == g.v.Deploy.GroupOrID() || contains(g.service.DependsOn, f.Place.Service) || contains(other.DependsOn, g.v.Deploy.Service)
+// clusters are the failures of the environment that cannot have one deploy's cause in common, each named by one of its services:
+// what is of one service or group, or depends on one another, counts once.
+func (g *guarding) clusters() []string {
+	failures := []verifier.Failure{{Place: g.v.Deploy.Place, Group: g.v.Deploy.GroupOrID(), At: g.now}}
+	for _, f := range g.scene.Failures {
+		if f.Verification != g.v.ID && g.now.Sub(f.At) <= g.Unrelated.Within {
+			failures = append(failures, f)
+		}
+	}
+	cluster := make([]int, len(failures))
+	for i := range failures {
+		cluster[i] = i
+		for j := range i {
+			if from, to := cluster[i], cluster[j]; from != to && g.related(failures[i], failures[j]) {
+				for k := range cluster[:i+1] {
+					if cluster[k] == from {
+						cluster[k] = to
+					}
+				}
+			}
+		}
+	}
+	names := map[int]string{}
+	for i, f := range failures {
+		if _, named := names[cluster[i]]; !named {
+			names[cluster[i]] = f.Place.Service
+		}
+	}
+	return sorted(names)
+}
+
+func (g *guarding) related(a, b verifier.Failure) bool {
+	return a.Group == b.Group || related(g.Catalogue, a.Place, b.Place)
+}
+
+// related reports whether trouble in one place may be that of the other: they are of one service, or depend on one another.
+func related(c *verifier.Catalogue, a, b verifier.Place) bool {
+	return strings.EqualFold(a.Service, b.Service) ||
+		contains(c.Service(a, "").DependsOn, b.Service) || contains(c.Service(b, "").DependsOn, a.Service)
 }

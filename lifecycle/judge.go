@@ -37,9 +37,11 @@ func caseOf(v verifier.Verification, r verifier.Rule, evidence []verifier.Eviden
 		Deploy: v.Deploy, From: v.From, Until: v.Until, Baseline: v.Baseline, Arms: map[verifier.Arm]verifier.Evidence{},
 		Traffic: traffic(r, v, evidence, now),
 	}
+	for _, j := range v.Joined {
+		c.Skip = append(c.Skip, verifier.Span{From: j.At, To: j.At.Add(r.Settle)})
+	}
 	for _, e := range evidence {
 		if e.Rule == r.Name {
-			e.Samples = withoutJoined(e, v.Joined, r)
 			c.Arms[e.Arm] = e
 		}
 	}
@@ -68,22 +70,10 @@ func ended(v verifier.Verification, r verifier.Rule, deployed verifier.Evidence,
 	if now.Before(final) {
 		return false
 	}
-	if deployed.Trouble == "" && deployed.Partial == "" && !deployed.Until.Before(floor(v.Until, r.Every)) {
+	if deployed.Trouble == "" && deployed.Partial == "" && !deployed.Again.Before(floor(v.Until, r.Every)) {
 		return true
 	}
 	return !now.Before(final.Add(min(graceInTrouble, r.Watch)))
-}
-
-// withoutJoined leaves out the steps in which another change of the place took hold.
-func withoutJoined(e verifier.Evidence, joined []verifier.Joined, r verifier.Rule) []verifier.Sample {
-	if len(joined) == 0 || e.Arm != verifier.ArmDeployed && e.Arm != verifier.ArmPeers {
-		return e.Samples
-	}
-	return slices.DeleteFunc(slices.Clone(e.Samples), func(s verifier.Sample) bool {
-		return slices.ContainsFunc(joined, func(j verifier.Joined) bool {
-			return s.T.After(j.At) && s.T.Add(-r.Every).Before(j.At.Add(r.Settle))
-		})
-	})
 }
 
 // traffic reports whether other evidence of the watch shows that requests still come: some other rule had data in its last steps.
@@ -103,9 +93,10 @@ func traffic(r verifier.Rule, v verifier.Verification, evidence []verifier.Evide
 // recovered looks, at the end of a countdown, at the rules that asked for the rollback: all of them must be back.
 func recovered(w verifier.Watched, evidence []verifier.Evidence, sources Backends, now time.Time) (bool, string) {
 	v := w.Verification
-	if v.FailedAt == nil {
+	if !countsDown(&v) {
 		return false, ""
 	}
+	since := *v.Rollback.ProposedAt // the verdict that asked for this rollback
 	var texts []string
 	for _, f := range v.Findings {
 		if !f.RollsBack() {
@@ -115,7 +106,7 @@ func recovered(w verifier.Watched, evidence []verifier.Evidence, sources Backend
 		if !ok {
 			return false, "the rule " + f.Rule + " is gone"
 		}
-		back, text := rules.Recovered(r, caseOf(v, r, evidence, lagOf(sources, r), now), *v.FailedAt, now)
+		back, text := rules.Recovered(r, caseOf(v, r, evidence, lagOf(sources, r), now), since, now)
 		texts = append(texts, text)
 		if !back {
 			return false, text

@@ -53,7 +53,7 @@ func (c *change) unended(v *verifier.Verification) {
 		v.DueAt = c.actUntil(v.Deploy)
 		return
 	}
-	c.close(v, verifier.CancelledState, "no_end")
+	c.close(v, verifier.CancelledState, noEnd)
 }
 
 // failed enters the verdict with the first failing rule that counts; later ones add to it, and may make a rollback of an alert.
@@ -72,7 +72,7 @@ func (c *change) failed(v *verifier.Verification, e Judged) {
 // finished ends a watch of which nothing more is to be learned.
 func (c *change) finished(v *verifier.Verification) {
 	if v.State == verifier.FailedState {
-		if !c.now.Before(v.Until) {
+		if !c.now.Before(v.Until) && !countsDown(v) {
 			c.end(v)
 		}
 		return
@@ -87,6 +87,12 @@ func (c *change) finished(v *verifier.Verification) {
 		return
 	}
 	c.concluded(v)
+}
+
+// countsDown reports whether a rollback will be sent unless its rules recover: they are asked about until then.
+func countsDown(v *verifier.Verification) bool {
+	r := v.Rollback
+	return r != nil && r.State == verifier.RollbackApproved && r.SendAt != nil
 }
 
 // concluded draws what follows for others from a verdict: the rollback that this deploy answers has helped or not, and what was

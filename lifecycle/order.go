@@ -2,8 +2,8 @@ package lifecycle
 
 import (
 	"fmt"
+	"maps"
 	"slices"
-	"sort"
 	"strings"
 
 	"verifier"
@@ -35,6 +35,9 @@ func (c *change) ordered(o Ordered) error {
 func (c *change) approve(v *verifier.Verification, o Ordered) error {
 	if v.Rollback == nil || v.Rollback.State != verifier.RollbackProposed {
 		return conflict("rollback", "nothing waits for approval: the rollback is %s", rollbackState(v))
+	}
+	if o.To == "" {
+		o.To = v.Rollback.To // what was proposed, whatever would be by now
 	}
 	return c.byPerson(v, o)
 }
@@ -73,7 +76,8 @@ func (c *change) rollBack(v *verifier.Verification, o Ordered) error {
 	return c.byPerson(v, o)
 }
 
-// byPerson approves and sends in one step; a person's word has no countdown.
+// byPerson approves and sends in one step; a person's word has no countdown. What the guards deny is recorded as vetoed, and a
+// conflict for the person, but for a rollback of the daemon's that is under way: that stays as it is.
 func (c *change) byPerson(v *verifier.Verification, o Ordered) error {
 	if c.service(v.Deploy).Rollback.By == "" {
 		return verifier.Invalid("rollback.by", "no way of rolling %s back is configured; write rollback: {by: {webhook: …}} for it in the catalogue", v.Deploy.Place)
@@ -83,6 +87,7 @@ func (c *change) byPerson(v *verifier.Verification, o Ordered) error {
 		return err
 	}
 	a := asked{person: true, admin: o.Admin, by: o.By, reason: o.Reason, to: to}
+	was := v.Rollback
 	number := 1
 	if r := v.Rollback; r != nil {
 		number = r.Number
@@ -95,14 +100,19 @@ func (c *change) byPerson(v *verifier.Verification, o Ordered) error {
 		ProposedAt: &c.now, Number: number, Person: true, Admin: o.Admin, At: c.now,
 	}
 	c.settle(v, verifier.RollbackApproved, o.By, o.Reason)
-	if v.State.Watching() {
-		c.close(v, verifier.CancelledState, "rolled back by "+o.By)
-	}
 	c.send(v, a)
-	if v.Rollback.State == verifier.RollbackVetoed {
-		return conflict("rollback", "vetoed: %s", denialText(v.Rollback.Guards))
+	if v.Rollback.State == verifier.RollbackVetoed && was != nil && was.State.Open() && o.Verb == verifier.RollBack {
+		return Vetoed(*v)
 	}
 	return nil
+}
+
+// Vetoed is what a person is told whose rollback was denied by a guard, or nil.
+func Vetoed(v verifier.Verification) error {
+	if v.Rollback == nil || v.Rollback.State != verifier.RollbackVetoed {
+		return nil
+	}
+	return conflict("rollback", "vetoed: %s", denialText(v.Rollback.Guards))
 }
 
 // chosen is the version to go back to: the person's, one that was live here before; else the only one that is known to be good.
@@ -160,14 +170,7 @@ func words(reasons []verifier.GuardReason) []string {
 	return out
 }
 
-func sorted(names map[string]string) []string {
-	var out []string
-	for _, n := range names {
-		out = append(out, n)
-	}
-	sort.Strings(out)
-	return slices.Compact(out)
-}
+func sorted(names map[int]string) []string { return slices.Sorted(maps.Values(names)) }
 
 func contains(names []string, name string) bool {
 	return slices.ContainsFunc(names, func(n string) bool { return strings.EqualFold(n, name) })

@@ -54,7 +54,7 @@ func (c *change) record(v *verifier.Verification, g guarded) {
 	r.Guards, r.Reasons = g.answers, g.denials()
 	detail, _ := json.Marshal(g.answers) // unreachable error: strings and booleans
 	c.audit(Daemon, "guard", v.ID, strings.Join(words(r.Reasons), " "), string(detail))
-	if g.environment != "" {
+	if g.environment != "" && !v.Late {
 		c.holdEnvironment(v, g.environment)
 	}
 }
@@ -87,11 +87,15 @@ func (c *change) elapsed(v *verifier.Verification, e Judged) {
 	}
 	switch r.State {
 	case verifier.RollbackProposed:
-		c.proposedElapsed(v)
+		if !c.expired(v) {
+			c.vetoIfHeld(v)
+		}
 	case verifier.RollbackApproved:
-		if r.SendAt != nil && !c.now.Before(*r.SendAt) {
+		switch {
+		case c.expired(v):
+		case r.SendAt != nil && !c.now.Before(*r.SendAt):
 			c.countedDown(v, e)
-		} else {
+		default:
 			c.vetoIfHeld(v)
 		}
 	case verifier.RollbackSent:
@@ -110,13 +114,18 @@ func (c *change) elapsed(v *verifier.Verification, e Judged) {
 
 const recoveredReason = "recovered"
 
-func (c *change) proposedElapsed(v *verifier.Verification) {
-	if !c.now.Before(c.actUntil(v.Deploy)) {
-		c.settle(v, verifier.RollbackExpired, "", "nobody approved it in time")
-		c.update(v)
-		return
+// expired ends what is proposed or counts down when the time to act on the deploy is over.
+func (c *change) expired(v *verifier.Verification) bool {
+	if c.now.Before(c.actUntil(v.Deploy)) {
+		return false
 	}
-	c.vetoIfHeld(v)
+	why := "nobody approved it in time"
+	if v.Rollback.State == verifier.RollbackApproved {
+		why = "the countdown was not over in time"
+	}
+	c.settle(v, verifier.RollbackExpired, "", why)
+	c.update(v)
+	return true
 }
 
 func (c *change) held(e Held) {
@@ -212,10 +221,13 @@ func (c *change) called(e Called) error {
 	return nil
 }
 
+// environmentHold begins the id of a hold that the daemon made itself.
+const environmentHold = "environment:"
+
 // holdEnvironment stops rollbacks in the environment for an hour, and says so once.
 func (c *change) holdEnvironment(v *verifier.Verification, why string) {
 	env := v.Deploy.Environment
-	id := "environment/" + strings.ToLower(env)
+	id := environmentHold + strings.ToLower(env)
 	for _, h := range c.scene.Holds {
 		if h.ID == id && h.Active(c.now) {
 			return

@@ -34,7 +34,7 @@ func (r *Runner) shared(ctx context.Context, w verifier.Watched, e Judged, sourc
 		if asked == sharedServices || ctx.Err() != nil {
 			break
 		}
-		if other.Deploy.Service == v.Deploy.Service || other.Deploy.GroupOrID() == v.Deploy.GroupOrID() || !rule.Select.Matches(other.Deploy) {
+		if related(world.Catalogue, other.Deploy.Place, v.Deploy.Place) || other.Deploy.GroupOrID() == v.Deploy.GroupOrID() || !rule.Select.Matches(other.Deploy) {
 			continue
 		}
 		asked++
@@ -68,8 +68,13 @@ func worseElsewhere(ctx context.Context, v, other verifier.Verification, rule ve
 		ID: other.ID, Deploy: other.Deploy, State: verifier.Observing, From: v.From, Until: v.Until, Baseline: v.Baseline,
 	}
 	as.Deploy.Hosts = nil
+	if v.Baseline != nil {
+		before := *v.Baseline
+		before.Version = other.Deploy.Version
+		as.Baseline = &before
+	}
 	w := verifier.Watched{Verification: as, Rules: []verifier.Rule{rule}}
 	d := other.Deploy
 	evidence, _ := gather(ctx, w, world.Catalogue.Service(d.Place, d.Team), sources, now)
-	return rules.Judge(rule, caseOf(as, rule, evidence, lagOf(sources, rule), now), now).Outcome == verifier.Fail
+	return rules.Judge(rule, caseOf(as, rule, evidence, lagOf(sources, rule), now), now).RollsBack()
 }

@@ -29,6 +29,7 @@ type sim struct {
 	live    map[string][]version // by place
 	broken  map[string]float64   // share of errors by service and version
 	since   map[string]time.Time // when that began; default always
+	until   map[string]time.Time // and when it ends; default never
 	silent  map[string]bool      // services without traffic
 	told    []verifier.Incident  // what receivers were sent, in order
 	calls   []verifier.RollbackCall
@@ -47,7 +48,7 @@ var begin = time.Date(2026, 11, 24, 10, 0, 0, 0, time.UTC)
 
 func newSim(t *testing.T, mode verifier.RollbackMode) *sim {
 	t.Helper()
-	s := &sim{t: t, clock: begin, live: map[string][]version{}, broken: map[string]float64{}, since: map[string]time.Time{}, silent: map[string]bool{}, follows: true,
+	s := &sim{t: t, clock: begin, live: map[string][]version{}, broken: map[string]float64{}, since: map[string]time.Time{}, until: map[string]time.Time{}, silent: map[string]bool{}, follows: true,
 		answer: func(verifier.RollbackCall) error { return nil }}
 	s.entries = []verifier.Entry{{Match: verifier.Match{Environment: "production"}, Apply: func(to *verifier.Service) {
 		to.Team, to.Rollback.Mode, to.Rollback.By = "payments", mode, "hook"
@@ -141,7 +142,7 @@ func (s *sim) share(subject verifier.Subject, t time.Time) float64 {
 		}
 	}
 	key := subject.Service + " " + name
-	if share, ok := s.broken[key]; ok && t.After(s.since[key]) {
+	if share, ok := s.broken[key]; ok && t.After(s.since[key]) && (s.until[key].IsZero() || !t.After(s.until[key])) {
 		return share
 	}
 	return 0.01
@@ -225,10 +226,12 @@ func (s *sim) breaks(key string) {
 }
 
 func (s *sim) order(id string, verb verifier.Verb, to string) error {
+	return s.decide(id, Ordered{Verification: id, Order: verifier.Order{Verb: verb, By: "ben", Reason: "because", To: to}})
+}
+
+func (s *sim) decide(id string, e Event) error {
 	world := s.runner.World()
-	_, err := s.store.Decide(s.t.Context(), id, func(scene *verifier.Scene) (verifier.Effects, error) {
-		return world.Step(scene, Ordered{Verification: id, Order: verifier.Order{Verb: verb, By: "ben", Reason: "because", To: to}}, s.clock)
-	})
+	_, err := s.store.Decide(s.t.Context(), id, func(scene *verifier.Scene) (verifier.Effects, error) { return world.Step(scene, e, s.clock) })
 	return err
 }
 

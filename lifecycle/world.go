@@ -128,7 +128,26 @@ func (c *change) watch(id string) *verifier.Verification {
 	if v == nil {
 		return nil
 	}
-	return c.adopt(copyOf(*v))
+	w := copyOf(*v)
+	w.Deploy = asRecorded(c.scene, w.Deploy)
+	return c.adopt(w)
+}
+
+// asRecorded is the deploy with what the record derives of it now: an older deploy that arrived later may have made a rollback of
+// it, or have unmade one. A release that so became a redeploy stays what its watch was opened for.
+func asRecorded(s *verifier.Scene, d verifier.Deploy) verifier.Deploy {
+	for _, p := range s.History {
+		if p.Deploy.ID != d.ID {
+			continue
+		}
+		if kind := p.Deploy.Kind; kind == verifier.KindRollback || d.Kind == verifier.KindRollback {
+			d.Kind = kind
+		}
+		if p.Deploy.Kind != verifier.KindRedeploy {
+			d.Previous = p.Deploy.Previous
+		}
+	}
+	return d
 }
 
 func (c *change) adopt(v verifier.Verification) *verifier.Verification {
@@ -189,6 +208,7 @@ func (c *change) due(v *verifier.Verification) time.Time {
 	case verifier.RollbackProposed:
 		sooner(c.actUntil(v.Deploy))
 	case verifier.RollbackApproved:
+		sooner(c.actUntil(v.Deploy))
 		if r.SendAt != nil {
 			sooner(*r.SendAt)
 		}

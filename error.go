@@ -45,6 +45,7 @@ func Invalid(field, format string, args ...any) error {
 type ConflictError struct {
 	Field   string
 	Problem string
+	Present *Verification // as it stands, where a person's word came too late for it
 }
 
 // Error names the field first where there is one.

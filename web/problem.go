@@ -16,6 +16,8 @@ type problem struct {
 	Status int                   `json:"status"`
 	Detail string                `json:"detail,omitempty"`
 	Errors []verifier.FieldError `json:"errors,omitempty"`
+
+	Verification *verifier.Verification `json:"verification,omitempty"` // the present state, of a conflict with it
 }
 
 // Problem answers with an error. What is nobody's business outside is logged and not said.
@@ -43,7 +45,7 @@ func problemOf(err error) problem {
 	case errors.As(err, &invalid):
 		p.Status, p.Errors = http.StatusUnprocessableEntity, invalid.Fields
 	case errors.As(err, &conflict):
-		p.Status = http.StatusConflict
+		p.Status, p.Verification = http.StatusConflict, conflict.Present
 		if conflict.Field != "" {
 			p.Errors = []verifier.FieldError{{Field: conflict.Field, Problem: conflict.Problem}}
 		}

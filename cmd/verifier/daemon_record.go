@@ -90,9 +90,19 @@ func (d *Daemon) decide(ctx context.Context, id string, e lifecycle.Event) (veri
 	return *v, nil
 }
 
-// order is a person's word on a verification.
+// order is a person's word on a verification. Who comes too late, or is denied by a guard, is told how things stand.
 func (d *Daemon) order(ctx context.Context, id string, o verifier.Order) (verifier.Verification, error) {
-	return d.decide(ctx, id, lifecycle.Ordered{Verification: id, Order: o})
+	v, err := d.decide(ctx, id, lifecycle.Ordered{Verification: id, Order: o})
+	if err == nil && (o.Verb == verifier.Approve || o.Verb == verifier.RollBack) {
+		err = lifecycle.Vetoed(v)
+	}
+	var conflict *verifier.ConflictError
+	if errors.As(err, &conflict) {
+		if now, e := d.store.Verification(ctx, id); e == nil {
+			conflict.Present = &now
+		}
+	}
+	return v, err
 }
 
 // held lets what waits see a new hold at once.

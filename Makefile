@@ -25,7 +25,11 @@ race:
 
 fuzz: ## each fuzz test for a while
 	$(GO) test -run '^$$' -fuzz FuzzLuceneLiterals -fuzztime 30s ./sources
+	$(GO) test -run '^$$' -fuzz FuzzLuceneStaysInItsTerm -fuzztime 30s ./sources
+	$(GO) test -run '^$$' -fuzz FuzzPromQLStaysInItsLiteral -fuzztime 30s ./sources
+	$(GO) test -run '^$$' -fuzz FuzzNRQLStaysInItsLiteral -fuzztime 30s ./sources
 	$(GO) test -run '^$$' -fuzz FuzzParseLucene -fuzztime 30s ./sources
+	$(GO) test -run '^$$' -fuzz FuzzLoad -fuzztime 30s ./rules
 	$(GO) test -run '^$$' -fuzz FuzzMapAPI -fuzztime 30s ./intake
 	$(GO) test -run '^$$' -fuzz FuzzMapGitHub -fuzztime 30s ./intake
 	$(GO) test -run '^$$' -fuzz FuzzReadCSV -fuzztime 30s ./intake

@@ -15,24 +15,49 @@ import (
 
 // BudgetConfig is how much a source may be asked.
 type BudgetConfig struct {
-	PerSecond float64 `yaml:"per_second"` // questions; 0 is no limit
+	PerSecond float64 `yaml:"per_second"` // calls; 0 is no limit
 	AtOnce    int     `yaml:"at_once"`    // calls under way; default 10
 }
 
-func (c BudgetConfig) atOnce() int {
-	if c.AtOnce <= 0 {
-		return 10
-	}
-	return c.AtOnce
+// budget lets calls through, as many as are allowed, in the order in which they come.
+type budget struct {
+	slots chan struct{}
+	rate  *rate.Limiter
 }
 
-// Limited is a backend within its budget. One that was down five times in a row is left alone for 5 to 15 s, and then tried by one
+func newBudget(c BudgetConfig) *budget {
+	limit, burst := rate.Inf, 1
+	if c.PerSecond > 0 {
+		limit, burst = rate.Limit(c.PerSecond), max(1, int(c.PerSecond))
+	}
+	atOnce := c.AtOnce
+	if atOnce <= 0 {
+		atOnce = 10
+	}
+	return &budget{make(chan struct{}, atOnce), rate.NewLimiter(limit, burst)}
+}
+
+var errBudget = errors.New("the budget is used up")
+
+// enter waits until a call is allowed; leave is to be called after it. It fails where that would be too late for the context.
+func (b *budget) enter(ctx context.Context) (leave func(), err error) {
+	select {
+	case b.slots <- struct{}{}:
+	case <-ctx.Done():
+		return nil, fmt.Errorf("%w: at_once: %w", errBudget, ctx.Err())
+	}
+	if err := b.rate.Wait(ctx); err != nil {
+		<-b.slots
+		return nil, fmt.Errorf("%w: per_second: %w", errBudget, err)
+	}
+	return func() { <-b.slots }, nil
+}
+
+// Limited is a backend that is left alone while it is down. One that was down five times in a row is left alone for 5 to 15 s, and then tried by one
 // call; one that asked to be left alone is.
 type Limited struct {
 	Backend
 	name    string
-	rate    *rate.Limiter
-	slots   chan struct{}
 	breaker circuitbreaker.CircuitBreaker[any]
 	observe func(source, result string, took time.Duration)
 
@@ -43,32 +68,19 @@ type Limited struct {
 
 const failuresInARow = 5
 
-// Limit puts the budget in front of a backend. observe, which may be nil, hears of every call.
-func Limit(name string, b Backend, c BudgetConfig, observe func(source, result string, took time.Duration)) *Limited {
-	limit, burst := rate.Inf, 1
-	if c.PerSecond > 0 {
-		limit, burst = rate.Limit(c.PerSecond), max(1, int(c.PerSecond))
-	}
+// Limit leaves a backend alone where it must be. observe, which may be nil, hears of every call.
+func Limit(name string, b Backend, observe func(source, result string, took time.Duration)) *Limited {
 	return &Limited{
-		Backend: b, name: name, rate: rate.NewLimiter(limit, burst), slots: make(chan struct{}, c.atOnce()), observe: observe,
+		Backend: b, name: name, observe: observe,
 		breaker: circuitbreaker.NewBuilder[any]().WithFailureThreshold(failuresInARow).WithSuccessThreshold(1).
 			WithRandomDelay(5*time.Second, 15*time.Second).Build(),
 	}
 }
 
-// Ask asks the backend when the budget allows it, or fails every question.
+// Ask asks the backend, or fails every question while it is left alone.
 func (l *Limited) Ask(ctx context.Context, questions []verifier.Question) []verifier.Answer {
 	if why := l.closed(); why != "" {
 		return fail(questions, down(errors.New(why)))
-	}
-	select {
-	case l.slots <- struct{}{}:
-		defer func() { <-l.slots }()
-	case <-ctx.Done():
-		return fail(questions, down(fmt.Errorf("%s: its budget of calls at once is used up: %w", l.name, ctx.Err())))
-	}
-	if err := l.rate.WaitN(ctx, min(len(questions), l.rate.Burst())); err != nil {
-		return fail(questions, down(fmt.Errorf("%s: its budget of questions a second is used up: %w", l.name, err)))
 	}
 	if !l.breaker.TryAcquirePermit() {
 		return fail(questions, down(errors.New(l.name+" is tried again by another question")))
@@ -106,7 +118,7 @@ func (l *Limited) learn(answers []verifier.Answer, took time.Duration) {
 			continue
 		}
 		result = string(failure.Reason)
-		if failure.Reason == verifier.SourceDown {
+		if failure.Reason == verifier.SourceDown && !ours(failure) {
 			downs++
 			trouble = failure.Error()
 		}
@@ -126,13 +138,18 @@ func (l *Limited) learn(answers []verifier.Answer, took time.Duration) {
 	}
 }
 
+// ours reports whether it was us who did not wait for an answer.
+func ours(err error) bool { return errors.Is(err, errBudget) || errors.Is(err, context.Canceled) }
+
 func (l *Limited) leaveAlone(after time.Duration) {
 	if after <= 0 {
 		return
 	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.quiet = time.Now().Add(min(after, 5*time.Minute))
+	if until := time.Now().Add(min(after, 5*time.Minute)); until.After(l.quiet) {
+		l.quiet = until
+	}
 }
 
 // Trouble is why the backend does not answer: empty while it does, or while it failed fewer than five times in a row.

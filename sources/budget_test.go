@@ -25,7 +25,7 @@ func (s *scripted) HasPeers(verifier.Measure) bool { return false }
 
 func TestLimitLeavesADeadSourceAlone(t *testing.T) {
 	backend := &scripted{err: down(errors.New("connection refused"))}
-	limited := Limit("logs", backend, BudgetConfig{}, nil)
+	limited := Limit("logs", backend, nil)
 	var last verifier.Answer
 	for range failuresInARow + 3 {
 		last = limited.Ask(t.Context(), make([]verifier.Question, 2))[1]
@@ -44,7 +44,7 @@ func TestLimitLeavesADeadSourceAlone(t *testing.T) {
 
 func TestLimitForgivesWrongQuestions(t *testing.T) {
 	backend := &scripted{err: badQuestion(errors.New("parse error"))}
-	limited := Limit("metrics", backend, BudgetConfig{}, nil)
+	limited := Limit("metrics", backend, nil)
 	for range 2 * failuresInARow {
 		limited.Ask(t.Context(), make([]verifier.Question, 1))
 	}
@@ -55,7 +55,7 @@ func TestLimitForgivesWrongQuestions(t *testing.T) {
 
 func TestLimitObeysRetryAfter(t *testing.T) {
 	backend := &scripted{err: &verifier.SourceError{Reason: verifier.SourceDown, After: time.Minute, Err: errors.New("429")}}
-	limited := Limit("apm", backend, BudgetConfig{}, nil)
+	limited := Limit("apm", backend, nil)
 	limited.Ask(t.Context(), make([]verifier.Question, 1))
 	answer := limited.Ask(t.Context(), make([]verifier.Question, 1))[0]
 	if backend.calls != 1 || !strings.Contains(answer.Err.Error(), "left alone") {
@@ -63,17 +63,44 @@ func TestLimitObeysRetryAfter(t *testing.T) {
 	}
 }
 
-func TestLimitKeepsTheBudget(t *testing.T) {
-	limited := Limit("logs", &scripted{}, BudgetConfig{PerSecond: 2}, nil)
+// Whoever gives up waiting says nothing against the source.
+func TestLimitForgivesItsOwnBudget(t *testing.T) {
+	for _, err := range []error{errBudget, context.Canceled} {
+		backend := &scripted{err: down(err)}
+		limited := Limit("metrics", backend, nil)
+		for range 2 * failuresInARow {
+			limited.Ask(t.Context(), make([]verifier.Question, 1))
+		}
+		if backend.calls != 2*failuresInARow || limited.Trouble() != "" {
+			t.Errorf("%v: asked %d times, trouble %q", err, backend.calls, limited.Trouble())
+		}
+	}
+}
+
+func TestBudget(t *testing.T) {
 	ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
 	defer cancel()
-	var refused int
+	rare, refused := newBudget(BudgetConfig{PerSecond: 2}), 0
 	for range 5 {
-		if limited.Ask(ctx, make([]verifier.Question, 1))[0].Err != nil {
-			refused++
+		if leave, err := rare.enter(ctx); err == nil {
+			leave()
+		} else if refused++; !errors.Is(err, errBudget) || !strings.Contains(err.Error(), "per_second") {
+			t.Error(err)
 		}
 	}
 	if refused != 3 {
 		t.Errorf("%d of 5 were refused within 50 ms, want 3: two a second are allowed", refused)
+	}
+	narrow := newBudget(BudgetConfig{AtOnce: 1})
+	leave, err := narrow.enter(ctx)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := narrow.enter(ctx); !errors.Is(err, errBudget) || !strings.Contains(err.Error(), "at_once") {
+		t.Errorf("a second one at once: %v", err)
+	}
+	leave()
+	if _, err := narrow.enter(t.Context()); err != nil {
+		t.Errorf("after the first has left: %v", err)
 	}
 }

@@ -58,6 +58,7 @@ type Files struct {
 	fields fields
 	zone   *time.Location
 	parse  parseLine
+	budget *budget // of readings at once: two cores read no faster by more
 }
 
 const (
@@ -84,7 +85,7 @@ func NewFiles(c FilesConfig) (*Files, error) {
 		return nil, err
 	}
 	c.Lag, c.MaxBytes, c.MaxTime = cmp.Or(c.Lag, 5*time.Second), cmp.Or(c.MaxBytes, 256<<20), cmp.Or(c.MaxTime, 10*time.Second)
-	f := &Files{FilesConfig: c, fields: c.Fields.named(), zone: zone}
+	f := &Files{FilesConfig: c, fields: c.Fields.named(), zone: zone, budget: newBudget(BudgetConfig{AtOnce: 4})}
 	if f.fields.time == "" {
 		return nil, verifier.Invalid("fields.time", "is empty; name the field that holds a line's time")
 	}

@@ -3,6 +3,7 @@ package sources
 import (
 	"context"
 	"errors"
+	"fmt"
 	"maps"
 	"math"
 	"slices"
@@ -32,8 +33,6 @@ type bucket struct {
 
 // Ask reads every file once for all questions.
 func (f *Files) Ask(ctx context.Context, questions []verifier.Question) []verifier.Answer {
-	ctx, cancel := context.WithTimeout(ctx, f.MaxTime)
-	defer cancel()
 	answers := make([]verifier.Answer, len(questions))
 	var open []*asked
 	at := map[*asked]int{}
@@ -52,8 +51,15 @@ func (f *Files) Ask(ctx context.Context, questions []verifier.Question) []verifi
 	if len(open) == 0 {
 		return answers
 	}
+	leave, err := f.budget.enter(ctx)
+	if err != nil {
+		return fail(questions, down(fmt.Errorf("read %s: %w", f.Path, err)))
+	}
+	defer leave()
+	ctx, cancel := context.WithTimeout(ctx, f.MaxTime)
+	defer cancel()
 	r := &reading{Files: f, ctx: ctx, asked: open, services: map[place]bool{}, missing: f.filters()}
-	err := r.all()
+	err = r.all()
 	for _, a := range open {
 		if err != nil {
 			answers[at[a]].Err = err

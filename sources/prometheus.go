@@ -37,11 +37,15 @@ type PrometheusConfig struct {
 
 // Prometheus answers promql, and count and ratio written in PromQL. A sample at t is the query's value at t, the end of its step.
 type Prometheus struct {
-	url  *url.URL
-	api  promv1.API
-	lag  time.Duration
-	free chan struct{} // one for each call that may be under way
+	url    *url.URL
+	api    promv1.API
+	lag    time.Duration
+	budget *budget
+	shared *shared[promRange, promAnswer]
 }
+
+// moment is how long an answer is kept for others who ask the same: verifications that wake for the same step do so together.
+const moment = time.Second
 
 // maxPoints is what Prometheus gives at most for one series of one range query.
 const maxPoints = 11000
@@ -68,8 +72,10 @@ func NewPrometheus(c PrometheusConfig, rt http.RoundTripper) (*Prometheus, error
 	if err != nil {
 		return nil, outbound.Redact(err)
 	}
+	lag := cmp.Or(c.Lag, 15*time.Second)
 	return &Prometheus{
-		url: u, api: promv1.NewAPI(client), lag: cmp.Or(c.Lag, 15*time.Second), free: make(chan struct{}, c.Budget.atOnce()),
+		url: u, api: promv1.NewAPI(client), lag: lag, budget: newBudget(c.Budget),
+		shared: newShared[promRange](min(moment, lag/2), func(a promAnswer) bool { return a.err == nil }),
 	}, nil
 }
 
@@ -179,15 +185,15 @@ func queries(m verifier.Measure) []string {
 // promRange is one range query. What several questions ask alike is asked once.
 type promRange struct {
 	query    string
-	from, to time.Time
+	from, to int64 // unix nanoseconds
 	step     time.Duration
 }
 
 func rangeOf(query string, q verifier.Question) promRange {
-	return promRange{query, q.From.UTC(), q.To.UTC(), q.Step}
+	return promRange{query, q.From.UnixNano(), q.To.UnixNano(), q.Step}
 }
 
-// promAnswer is what was said to one promRange.
+// promAnswer is what was said to one promRange. It is read by many and not to be changed.
 type promAnswer struct {
 	series  model.Matrix
 	partial string
@@ -247,21 +253,23 @@ func badQuestion(err error) error {
 
 // ask makes the calls of one range, several where it has more points than one call gives.
 func (p *Prometheus) ask(ctx context.Context, r promRange) promAnswer {
-	var whole promAnswer
-	part := time.Duration(maxPoints) * r.step
-	for from := r.from; from.Before(r.to); from = from.Add(part) {
-		to := r.to
-		if end := from.Add(part); end.Before(to) {
-			to = end
+	answer, err := p.shared.do(ctx, r, func(ctx context.Context) promAnswer {
+		var whole promAnswer
+		part := int64(maxPoints) * int64(r.step)
+		for from := r.from; from < r.to; from += part {
+			got := p.call(ctx, promRange{r.query, from, min(from+part, r.to), r.step})
+			if got.err != nil {
+				return got
+			}
+			whole.series = join(whole.series, got.series)
+			whole.partial = cmp.Or(whole.partial, got.partial)
 		}
-		got := p.call(ctx, promRange{r.query, from, to, r.step})
-		if got.err != nil {
-			return got
-		}
-		whole.series = join(whole.series, got.series)
-		whole.partial = cmp.Or(whole.partial, got.partial)
+		return whole
+	})
+	if err != nil {
+		return promAnswer{err: p.trouble(err)}
 	}
-	return whole
+	return answer
 }
 
 // join appends the later part of each series to its earlier one.
@@ -284,21 +292,29 @@ func join(whole, part model.Matrix) model.Matrix {
 }
 
 func (p *Prometheus) call(ctx context.Context, r promRange) promAnswer {
-	select {
-	case p.free <- struct{}{}:
-		defer func() { <-p.free }()
-	case <-ctx.Done():
-		return promAnswer{err: p.trouble(ctx.Err())}
+	leave, err := p.budget.enter(ctx)
+	if err != nil {
+		return promAnswer{err: down(fmt.Errorf("ask %s: %w", p.url.Host, err))}
 	}
-	value, warnings, _, err := p.api.QueryRange(ctx, r.query, promv1.Range{Start: r.from.Add(r.step), End: r.to, Step: r.step})
+	defer leave()
+	value, warnings, _, err := p.api.QueryRange(ctx, r.query, promv1.Range{
+		Start: time.Unix(0, r.from).Add(r.step), End: time.Unix(0, r.to), Step: r.step,
+	})
 	if err != nil {
 		return promAnswer{err: p.trouble(err)}
 	}
 	series, ok := value.(model.Matrix)
 	if !ok {
-		return promAnswer{err: p.trouble(&promv1.Error{Type: promv1.ErrBadResponse, Msg: fmt.Sprintf("a %s instead of a matrix", value.Type())})}
+		return promAnswer{err: p.trouble(&promv1.Error{Type: promv1.ErrBadResponse, Msg: kindOf(value) + " instead of a matrix"})}
 	}
 	return promAnswer{series: series, partial: outbound.Excerpt(strings.Join(warnings, "; "))}
+}
+
+func kindOf(v model.Value) string {
+	if v == nil {
+		return "nothing"
+	}
+	return "a " + v.Type().String()
 }
 
 // trouble says what a failed call means.

@@ -1,10 +1,12 @@
 package sources
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
+	"log"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
@@ -13,6 +15,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -169,6 +172,69 @@ func TestPrometheusAsksOnce(t *testing.T) {
 	}
 }
 
+// Two verifications that ask about the same moment ask once, in one batch or in two; a failure is not kept.
+func TestPrometheusAsksOnceForAll(t *testing.T) {
+	var calls atomic.Int32
+	fails := true
+	hold := make(chan struct{})
+	p := fakePrometheus(t, PrometheusConfig{}, func(w http.ResponseWriter, _ *http.Request) {
+		calls.Add(1)
+		<-hold
+		if fails {
+			w.WriteHeader(502)
+			return
+		}
+		fmt.Fprint(w, matrix(seriesText(`"s":"a"`, "1"), seriesText(`"s":"b"`, "2")))
+	})
+	m := verifier.Measure{PromQL: "sum by (s) (x)", Pick: map[string]string{"s": "{{.Service}}"}}
+	all := func() (answered int32) {
+		var group sync.WaitGroup
+		var good atomic.Int32
+		for _, name := range []string{"a", "b", "a", "b", "a", "b"} {
+			group.Go(func() {
+				if a := p.Ask(t.Context(), []verifier.Question{ask(m, verifier.Subject{Service: name})})[0]; a.Err == nil && len(a.Samples) == 1 {
+					good.Add(1)
+				}
+			})
+		}
+		for p.shared.waitingFor() < 6 {
+			time.Sleep(time.Millisecond)
+		}
+		close(hold)
+		group.Wait()
+		return good.Load()
+	}
+	if good := all(); good != 0 || calls.Load() != 1 {
+		t.Errorf("%d answers of %d calls, want one call that fails for all", good, calls.Load())
+	}
+	fails, hold = false, make(chan struct{})
+	if good := all(); good != 6 || calls.Load() != 2 {
+		t.Errorf("%d answers of %d calls, want one more call that answers all", good, calls.Load())
+	}
+	if a := p.Ask(t.Context(), []verifier.Question{ask(m, verifier.Subject{Service: "b"})})[0]; a.Err != nil || calls.Load() != 2 {
+		t.Errorf("a moment later %d calls, want 2", calls.Load())
+	}
+	gone, cancel := context.WithCancel(t.Context())
+	cancel()
+	q := ask(verifier.Measure{PromQL: "y"}, shop)
+	if a := p.Ask(gone, []verifier.Question{q})[0]; !errors.Is(a.Err, context.Canceled) || p.shared.waitingFor() != 0 {
+		t.Errorf("%v, %d still wait", a.Err, p.shared.waitingFor())
+	}
+}
+
+// waitingFor is how many wait for calls under way.
+func (s *shared[K, V]) waitingFor() int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	n := 0
+	for _, c := range s.calls {
+		if c.ended.IsZero() {
+			n += c.waiting
+		}
+	}
+	return n
+}
+
 func unix(t time.Time) string { return strconv.FormatInt(t.Unix(), 10) }
 
 func TestPrometheusSplitsLongRanges(t *testing.T) {
@@ -231,16 +297,57 @@ func TestPrometheusTroubles(t *testing.T) {
 		{"vector", recordedAnswer(t, "query-warning-notice.json"), verifier.BadData, "instead of a matrix", false, 0},
 		{"histograms", recordedAnswer(t, "openapi_query_range_histogramResult.json"), verifier.BadData, "native histograms", false, 0},
 		{"three series", recordedAnswer(t, "query-matrix-special.json"), verifier.BadData, "gives 3 series", false, 0},
+		{"half a body", func(w http.ResponseWriter, _ *http.Request) {
+			w.Header().Set("Content-Length", "1000")
+			fmt.Fprint(w, `{"status":"success","data":{"resultType":"matrix","result":[`)
+		}, verifier.SourceDown, "unexpected EOF", false, 0},
+		{"half of JSON", func(w http.ResponseWriter, _ *http.Request) {
+			fmt.Fprint(w, `{"status":"success","data":{"resultType":"mat`)
+		}, verifier.BadData, "no answer of Prometheus", false, 0},
+		{"JSON of somebody else", func(w http.ResponseWriter, _ *http.Request) { fmt.Fprint(w, `{"hello":"world"}`) }, verifier.BadData, "no answer of Prometheus", false, 0},
+		{"a huge body", func(w http.ResponseWriter, _ *http.Request) {
+			fmt.Fprint(w, `{"status":"success","data":{"resultType":"matrix","result":[`)
+			for block := strings.Repeat(" ", 1<<20); ; {
+				if _, err := fmt.Fprint(w, block); err != nil {
+					return
+				}
+			}
+		}, verifier.BadData, "too large", false, 0},
+		{"hangs up", func(w http.ResponseWriter, _ *http.Request) { panic(http.ErrAbortHandler) }, verifier.SourceDown, "EOF", false, 0},
 		{"slow", func(_ http.ResponseWriter, r *http.Request) { io.Copy(io.Discard, r.Body); <-r.Context().Done() }, verifier.SourceDown, "exceeded", false, 0},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			p := fakePrometheus(t, PrometheusConfig{Timeout: 150 * time.Millisecond}, tt.handler)
+			timeout := 5 * time.Second
+			if tt.name == "slow" {
+				timeout = 150 * time.Millisecond
+			}
+			p := fakePrometheus(t, PrometheusConfig{Timeout: timeout}, tt.handler)
 			got := p.Ask(t.Context(), []verifier.Question{ask(verifier.Measure{PromQL: "x"}, shop)})[0]
 			failure := wantTrouble(t, got.Err, tt.reason, tt.text)
 			if failure.Permanent != tt.permanent || failure.After != tt.after || errors.Is(got.Err, verifier.ErrTemporary) == tt.permanent {
 				t.Errorf("got %+v", failure)
 			}
 		})
+	}
+}
+
+func TestPrometheusDoesNotConnect(t *testing.T) {
+	secure := httptest.NewTLSServer(http.NotFoundHandler())
+	defer secure.Close()
+	secure.Config.ErrorLog = log.New(io.Discard, "", 0)
+	closed := httptest.NewServer(http.NotFoundHandler())
+	closed.Close()
+	for address, want := range map[string]string{
+		closed.URL: "connection refused",
+		secure.URL: "certificate",
+		strings.Replace(secure.URL, "https", "http", 1): "HTTP request to an HTTPS server",
+	} {
+		p, err := NewPrometheus(PrometheusConfig{URL: address}, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		got := p.Ask(t.Context(), []verifier.Question{ask(verifier.Measure{PromQL: "x"}, shop)})[0]
+		wantTrouble(t, got.Err, verifier.SourceDown, want)
 	}
 }
 
@@ -289,7 +396,7 @@ func TestPrometheusCredentials(t *testing.T) {
 		if err := os.WriteFile(file, []byte(token), 0o600); err != nil {
 			t.Fatal(err)
 		}
-		p.Ask(t.Context(), q)
+		p.Ask(t.Context(), []verifier.Question{ask(verifier.Measure{PromQL: token}, shop)})
 		if got.Get("Authorization") != "Bearer "+token {
 			t.Errorf("got %q, want %s", got.Get("Authorization"), token)
 		}
@@ -300,7 +407,7 @@ func TestPrometheusCredentials(t *testing.T) {
 	}
 	p = fakePrometheus(t, c, h)
 	p.Ask(t.Context(), q)
-	if got.Get("Authorization") != "Basic dTpwOiAx" || got.Get("X-Scope-OrgID") != "shop" || p.Lag() != 2*time.Second || cap(p.free) != 2 {
+	if got.Get("Authorization") != "Basic dTpwOiAx" || got.Get("X-Scope-OrgID") != "shop" || p.Lag() != 2*time.Second || cap(p.budget.slots) != 2 {
 		t.Errorf("got %v, lag %v", got, p.Lag())
 	}
 }

@@ -1,8 +1,7 @@
 // Package sources asks the backends where measurements live, one file for each: Prometheus (and what speaks its API) and log files.
 //
-// A question goes through the same three layers whatever the backend: Bundle makes one call of questions that many verifications ask
-// at the same moment, Limit keeps the backend's budget and stops asking one that is down, the backend itself fills in the templates,
-// asks and turns the answer into samples. Recorded stands in for all of them where the past is replayed.
+// A question goes through Limited, which stops asking a backend that is down, to the backend itself, which fills in the templates,
+// keeps its budget, makes one call of what many ask at the same moment, and turns the answer into samples.
 //
 // Nothing is retried here: a question that failed is asked again at its verification's next wake. A step without data has no sample,
 // never a zero. Values that come from outside are escaped for the query's language by Fill and cannot leave their literal. Everything

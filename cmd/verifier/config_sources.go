@@ -60,26 +60,24 @@ func (c *Config) backends(observe func(source, result string, took time.Duration
 	out := map[string]*sources.Limited{}
 	for _, name := range slices.Sorted(maps.Keys(c.Sources)) {
 		s := c.Sources[name]
-		backend, budget, err := s.backend(c)
+		backend, err := s.backend(c)
 		if err != nil {
 			return nil, fmt.Errorf("%s: sources.%s: %w", c.path, name, err)
 		}
-		out[name] = sources.Limit(name, backend, budget, observe)
+		out[name] = sources.Limit(name, backend, observe)
 	}
 	return out, nil
 }
 
-func (s SourceConfig) backend(c *Config) (sources.Backend, sources.BudgetConfig, error) {
+func (s SourceConfig) backend(c *Config) (sources.Backend, error) {
 	if s.Prometheus != nil {
 		p := *s.Prometheus
 		p.BearerTokenFile, p.PasswordFile, p.CAFile = c.relative(p.BearerTokenFile), c.relative(p.PasswordFile), c.relative(p.CAFile)
-		backend, err := sources.NewPrometheus(p, nil)
-		return backend, p.Budget, err
+		return sources.NewPrometheus(p, nil)
 	}
 	f := *s.Files
 	f.Path = c.relative(f.Path)
-	backend, err := sources.NewFiles(f)
-	return backend, sources.BudgetConfig{}, err
+	return sources.NewFiles(f)
 }
 
 // checks are what each source says of a measure before anything is asked.

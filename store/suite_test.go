@@ -11,11 +11,9 @@ import (
 	"testing"
 	"time"
 
-	"github.com/google/go-cmp/cmp"
 	"pgregory.net/rapid"
 
 	"verifier"
-	"verifier/record"
 )
 
 // TestSQLite runs the suite that every store must pass.
@@ -270,41 +268,6 @@ func testDeadImports(t *testing.T, s *Store) {
 	if _, err := s.Deploy(ctx, "b"); !errors.Is(err, verifier.ErrNotFound) {
 		t.Errorf("what an import staged that died: %v", err)
 	}
-}
-
-func anyOrder(r *rapid.T, s *Store, n int) {
-	count := rapid.IntRange(1, 12).Draw(r, "count")
-	var deploys []verifier.Deploy
-	for i := range count {
-		d := release(fmt.Sprintf("%d-%d", n, i), rapid.SampledFrom([]string{"1.0", "1.1", "1.2", "abcdef1", "1234567"}).Draw(r, "version"),
-			noon.Add(time.Duration(rapid.IntRange(0, 6).Draw(r, "at"))*time.Minute))
-		d.Service = fmt.Sprintf("s%d", n)
-		d.Status = rapid.SampledFrom([]verifier.Status{verifier.Succeeded, verifier.Succeeded, verifier.Failed}).Draw(r, "status")
-		deploys = append(deploys, d)
-	}
-	for _, i := range rapid.Permutation(indexes(count)).Draw(r, "order") {
-		d := deploys[i]
-		if _, err := s.Record(context.Background(), verifier.Delivery{ID: d.ID, Tool: "api", ReceivedAt: noon}, []verifier.Deploy{d}, nil); err != nil {
-			r.Fatal(err)
-		}
-	}
-	for _, want := range record.Recount(deploys, record.Auto) {
-		got, err := s.Deploy(context.Background(), want.ID)
-		if err != nil {
-			r.Fatal(err)
-		}
-		if diff := cmp.Diff([]string{string(want.Kind), want.Previous}, []string{string(got.Kind), got.Previous}); diff != "" {
-			r.Fatalf("%s %s (-want +got):\n%s", want.ID, want.Version, diff)
-		}
-	}
-}
-
-func indexes(n int) []int {
-	out := make([]int, n)
-	for i := range out {
-		out[i] = i
-	}
-	return out
 }
 
 // testLists finds deploys and verifications by all that a list can be asked for.

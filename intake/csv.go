@@ -125,6 +125,17 @@ func csvDeploy(columns, row []string, now time.Time, zone *time.Location) (verif
 	return d, problems
 }
 
+// SetField sets one field of a deploy by the name of its column in a file; times without a zone are in that one.
+func SetField(d *verifier.Deploy, column, value string, now time.Time, zone *time.Location) error {
+	if !csvColumns[column] {
+		return verifier.Invalid(column, "is not known")
+	}
+	if problem := csvField(d, column, strings.TrimSpace(value), now, zone); problem != "" {
+		return verifier.Invalid(column, "%s", problem)
+	}
+	return nil
+}
+
 // csvField sets one field; it returns what is wrong with the value.
 func csvField(d *verifier.Deploy, column, value string, now time.Time, zone *time.Location) string {
 	text := map[string]*string{"by": &d.By, "commit": &d.Commit, "group": &d.Group, "url": &d.URL}

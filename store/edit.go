@@ -11,6 +11,10 @@ import (
 
 // EditDeploy lets a person correct a deploy. What it was stays in the audit; kinds and previous versions are derived anew.
 func (s *Store) EditDeploy(ctx context.Context, id string, edit func(*verifier.Deploy) error, by, reason string, now time.Time) (verifier.Deploy, error) {
+	return s.correct(ctx, "edit", id, edit, by, reason, now)
+}
+
+func (s *Store) correct(ctx context.Context, what, id string, edit func(*verifier.Deploy) error, by, reason string, now time.Time) (verifier.Deploy, error) {
 	var out verifier.Deploy
 	err := s.writer.do(ctx, func(t *tx) error {
 		was, err := deployIn(t, id)
@@ -23,7 +27,7 @@ func (s *Store) EditDeploy(ctx context.Context, id string, edit func(*verifier.D
 		}
 		d.ID, d.Corrected = was.ID, true
 		d.Place = s.catalogue().Canonical(d.Place)
-		if err := t.audit("edit", was, by, reason, now); err != nil {
+		if err := t.audit(what, was, by, reason, now); err != nil {
 			return err
 		}
 		if d.Place.Key() != was.Place.Key() {
@@ -42,7 +46,7 @@ func (s *Store) EditDeploy(ctx context.Context, id string, edit func(*verifier.D
 
 // VoidDeploy takes a deploy out of the record; it stays listed, and counts for nothing.
 func (s *Store) VoidDeploy(ctx context.Context, id, by, reason string, now time.Time) (verifier.Deploy, error) {
-	return s.EditDeploy(ctx, id, func(d *verifier.Deploy) error {
+	return s.correct(ctx, "void", id, func(d *verifier.Deploy) error {
 		if d.Void {
 			return &verifier.ConflictError{Field: "id", Problem: "deploy " + id + " is void already"}
 		}

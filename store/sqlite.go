@@ -4,13 +4,15 @@ import (
 	"context"
 	"database/sql"
 	"embed"
+	"errors"
 	"fmt"
 	"io/fs"
 	"os"
 	"strings"
 
 	"github.com/pressly/goose/v3"
-	_ "modernc.org/sqlite" // the driver "sqlite"
+	"modernc.org/sqlite"
+	sqlite3 "modernc.org/sqlite/lib"
 
 	"verifier"
 )
@@ -80,4 +82,37 @@ func (s *Store) Backup(ctx context.Context, path string) error {
 		return fmt.Errorf("back up to %s: %w", path, err)
 	}
 	return nil
+}
+
+// damaged is the error of opening a file for people.
+func damaged(err error) error {
+	switch code(err) {
+	case sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_ERROR:
+		return fmt.Errorf("it is damaged, or no store of verifier; verifier restore puts a backup in its place: %w", err)
+	case sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_READONLY, sqlite3.SQLITE_PERM, sqlite3.SQLITE_AUTH:
+		return fmt.Errorf("the file and its folder must be readable and writable for this user: %w", err)
+	case sqlite3.SQLITE_FULL:
+		return fmt.Errorf("the disk is full: %w", err)
+	}
+	return err
+}
+
+// unwritten is the error of a write for callers: what the disk or another process is to blame for is worth another try.
+func unwritten(err error) error {
+	switch code(err) {
+	case sqlite3.SQLITE_FULL:
+		return &verifier.TemporaryError{Err: fmt.Errorf("the record cannot be written, the disk is full: %w", err)}
+	case sqlite3.SQLITE_IOERR, sqlite3.SQLITE_READONLY, sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED, sqlite3.SQLITE_CANTOPEN:
+		return &verifier.TemporaryError{Err: fmt.Errorf("the record cannot be written: %w", err)}
+	}
+	return err
+}
+
+// code is SQLite's primary result code; 0 where the error is not SQLite's.
+func code(err error) int {
+	var e *sqlite.Error
+	if !errors.As(err, &e) {
+		return 0
+	}
+	return e.Code() & 0xff
 }

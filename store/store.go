@@ -52,17 +52,26 @@ func Open(ctx context.Context, dsn string, catalogue func() *verifier.Catalogue)
 		empty := &verifier.Catalogue{}
 		catalogue = func() *verifier.Catalogue { return empty }
 	}
-	if dir := filepath.Dir(dsn); dir != "." {
-		if _, err := os.Stat(dir); err != nil {
-			return nil, fmt.Errorf("open the store %s: %w", dsn, err)
-		}
+	if _, err := os.Stat(filepath.Dir(dsn)); err != nil {
+		return nil, fmt.Errorf("open the store %s: its folder is missing: %w", dsn, err)
+	}
+	if file, err := os.Stat(dsn); err == nil && file.IsDir() {
+		return nil, fmt.Errorf("open the store %s: it is a folder; write a file in it, like %s", dsn, filepath.Join(dsn, "verifier.db"))
 	}
 	s := &Store{Now: time.Now, path: dsn, catalogue: catalogue, subscribers: map[chan struct{}]bool{}, changed: make(chan struct{}, 1)}
 	if err := s.open(ctx); err != nil {
 		s.Close()
-		return nil, fmt.Errorf("open the store %s: %w", dsn, err)
+		return nil, fmt.Errorf("open the store %s: %w", dsn, damaged(err))
 	}
 	return s, nil
+}
+
+// Trouble is why the last write failed, nil where it did not.
+func (s *Store) Trouble() error {
+	if err := s.writer.trouble.Load(); err != nil {
+		return *err
+	}
+	return nil
 }
 
 // Close finishes what waits to be written and closes the file.

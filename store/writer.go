@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"sync"
+	"sync/atomic"
 )
 
 // maxBatch is how many writes share one commit.
@@ -21,6 +22,7 @@ type writer struct {
 	once     sync.Once
 	tx       *tx
 	announce func()
+	trouble  atomic.Pointer[error] // of the last batch: the disk's, not the caller's
 }
 
 type request struct {
@@ -114,10 +116,18 @@ func (w *writer) commit(batch []*request) {
 		}
 		err = w.tx.commit()
 	}
+	var trouble *error
 	for _, r := range batch {
 		if err != nil && r.err == nil {
 			r.err = fmt.Errorf("write to the store: %w", err)
 		}
+		r.err = unwritten(r.err)
+		if code(r.err) != 0 {
+			trouble = &r.err
+		}
+	}
+	w.trouble.Store(trouble)
+	for _, r := range batch {
 		close(r.done)
 	}
 	w.announce()

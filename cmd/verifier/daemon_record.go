@@ -218,10 +218,10 @@ func (d *Daemon) alertTest(ctx context.Context, receiver, by string) error {
 	return d.tell(ctx, alerting.TestIncident(receiver, d.now(), by))
 }
 
-// ready reports whether the store answers.
+// ready reports whether the store answers, and whether it could be written the last time.
 func (d *Daemon) ready(ctx context.Context) error {
 	_, _, err := d.store.Counts(ctx)
-	return err
+	return errors.Join(err, d.store.Trouble())
 }
 
 // banner is what every page of the console says on top.

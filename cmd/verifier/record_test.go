@@ -310,3 +310,94 @@ func TestUnclaimed(t *testing.T) {
 		t.Errorf("the old name for the moved deploy answers %d", code)
 	}
 }
+
+// TestCorrections takes a record through void, edit, mark and the report that counts them, and reads what was before.
+func TestCorrections(t *testing.T) {
+	f := openFront(t, frontConfig, frontRules)
+	defer f.stop()
+	dsn := filepath.Join(f.folder, "verifier.db")
+	for i, version := range []string{"1.0", "1.1", "1.0", "1.2"} {
+		body := fmt.Sprintf(`{"id":"d%d","service":"shop","environment":"production","version":%q,"at":"2016-09-0%dT10:00:00Z"}`, i, version, i+1)
+		if code := f.ask("POST", "/v1/deploys", body, nil); code != http.StatusAccepted {
+			t.Fatal(code)
+		}
+	}
+	for _, c := range []struct {
+		args string
+		code int
+		want string
+	}{
+		{"deploys list --kind rollback", exitOK, "1.0      succeeded  rollback  1.1"},
+		{"deploys void d1", exitTrouble, "--reason is missing"},
+		{"deploys void d9 --reason x", exitTrouble, "deploy d9: not found"},
+		{"deploys void d1 --reason never", exitOK, "is void"},
+		{"deploys void d1 --reason never", exitTrouble, "is void already"},
+		{"deploys edit d3 --reason typo", exitTrouble, "nothing is corrected: write some of --at"},
+		{"deploys edit d3 --reason typo --version 1'2 --at 2050-01-01T00:00:00Z", exitTrouble, "version: has"},
+		{"deploys edit d3 --reason typo --at 2050-01-01T00:00:00Z", exitTrouble, "ahead of this server's clock"},
+		{"deploys edit d3 --reason typo --status done", exitTrouble, "\"done\" is none of"},
+		{"deploys edit d3 --reason typo --version 0.9", exitOK, "rollback (corrected)  1.0"},
+		{"deploys show d3", exitOK, `"version":"1.2"`},
+		{"deploys show d1", exitOK, "void by"},
+		{"deploys list --kind sideways", exitTrouble, "--kind \"sideways\" is none"},
+		{"deploys list --limit 0", exitTrouble, "--limit 0"},
+		{"deploys list --limit 2", exitOK, "and more"},
+		{"deploys list --month 2016", exitTrouble, "month"},
+		{"report --month 2016-09", exitOK, "3 deploys to production, 1 rollback: 33.3 %"},
+		{"report --month 2016-09", exitOK, "2 corrected"},
+		{"report --month 2016-09 --by colour", exitTrouble, "write team, service or environment"},
+		{"report --month 2016-09 --format pdf", exitTrouble, "write text, json"},
+		{"report --month september", exitTrouble, "like 2016-09"},
+		{"token create ci --scope deploys:write --for 90d", exitOK, "vt_"},
+		{"token create ci --scope read", exitTrouble, "a token named ci exists"},
+		{"token create c2 --scope read --for -1h", exitTrouble, "--for"},
+		{"token create c2 --scope all", exitTrouble, "deploys:write"},
+		{"token list", exitOK, "ci    deploys:write"},
+		{"token revoke ci", exitOK, "removed"},
+		{"token revoke ci", exitTrouble, "token ci: not found"},
+		{"restore nothing.db", exitTrouble, "another daemon"},
+		{"migrate", exitOK, "up to date"},
+	} {
+		args := append(strings.Fields(c.args), "--store", dsn)
+		if code, out := command(t, args...); code != c.code || !strings.Contains(out, c.want) {
+			t.Errorf("%s: %d %s, want %d with %q", c.args, code, out, c.code, c.want)
+		}
+	}
+	if code, out := command(t, "mark", "bad", "d2", "--cause", "lost orders", "--server", f.url); code != exitOK {
+		t.Error(out)
+	}
+	if code, out := command(t, "report", "--store", filepath.Join(f.folder, "typo.db")); code != exitTrouble || !strings.Contains(out, "there is no store at") {
+		t.Errorf("a report on no store: %d %s", code, out)
+	}
+}
+
+// TestBackupAndRestore takes a backup beside the daemon, and puts it in the place of a damaged store.
+func TestBackupAndRestore(t *testing.T) {
+	dir := t.TempDir()
+	dsn, copied, damaged := filepath.Join(dir, "v.db"), filepath.Join(dir, "b.db"), filepath.Join(dir, "damaged.db")
+	file := filepath.Join(dir, "d.csv")
+	for path, text := range map[string]string{file: "at,service,environment,version\n2016-09-01 10:00,shop,production,1.0\n", damaged: strings.Repeat("damaged", 1000)} {
+		if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, c := range []struct {
+		args []string
+		code int
+		want string
+	}{
+		{[]string{"import", file, "--store", dsn}, exitOK, "1 deploys added"},
+		{[]string{"backup", copied, "--store", dsn}, exitOK, "copied"},
+		{[]string{"backup", copied, "--store", dsn}, exitTrouble, "exists"},
+		{[]string{"backup", filepath.Join(dir, "no", "b.db"), "--store", dsn}, exitTrouble, "back up to"},
+		{[]string{"restore", damaged, "--store", dsn}, exitTrouble, "is no backup of verifier"},
+		{[]string{"report", "--month", "2016-09", "--store", dsn}, exitOK, "1 deploy to production"},
+		{[]string{"report", "--month", "2016-09", "--store", damaged}, exitTrouble, "it is damaged"},
+		{[]string{"restore", copied, "--store", damaged}, exitOK, "is kept as"},
+		{[]string{"report", "--month", "2016-09", "--store", damaged}, exitOK, "1 deploy to production"},
+	} {
+		if code, out := command(t, c.args...); code != c.code || !strings.Contains(out, c.want) {
+			t.Errorf("%v: %d %s, want %d with %q", c.args, code, out, c.code, c.want)
+		}
+	}
+}

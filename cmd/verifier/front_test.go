@@ -194,7 +194,7 @@ func TestReloadKeepsWhatWasGood(t *testing.T) {
 		t.Errorf("a bad file: %+v", s)
 	}
 	f.write("rules.yaml", frontRules+strings.Replace(frontRules[strings.Index(frontRules, "  - name"):], "burst", "second", 1))
-	if s := status(func(s Status) bool { return s.Rules == 2 }); s.Rules != 2 || s.Problem != "" {
+	if s := status(func(s Status) bool { return s.Rules == 2 && s.Problem == "" }); s.Rules != 2 || s.Problem != "" {
 		t.Errorf("a good file: %+v", s)
 	}
 }

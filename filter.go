@@ -19,8 +19,9 @@ func (p Page) Size() int {
 	return p.Limit
 }
 
-// DeployFilter selects deploys, newest first; empty fields select all. Void deploys are listed too, but not with a kind, a status or
-// a change, because they count for none.
+// DeployFilter selects deploys, newest first; empty fields select all. Void deploys are listed too, but not with a kind, a status, a
+// change or a state, because they count for none (Corrected
+// lists them all the same).
 type DeployFilter struct {
 	Page
 	Service     string
@@ -30,6 +31,8 @@ type DeployFilter struct {
 	Kind        Kind
 	Status      Status
 	Change      Change
+	State       State  // of the deploy's own verification
+	Corrected   bool   // only those that a person edited or voided
 	Month       string // 2016-09, in Zone
 	Zone        *time.Location
 }

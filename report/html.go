@@ -26,6 +26,6 @@ func (r Report) html(w io.Writer, name string) error {
 		return err // unreachable: the template is part of the program
 	}
 	return t.ExecuteTemplate(w, name, map[string]any{
-		"Title": r.title(), "Headline": r.headline(), "Lines": r.lines(), "Tables": r.tables(), "Link": r.link(r.Month, "", ""),
+		"Title": r.title(), "Headline": r.headline(), "Lines": r.lines(), "Tables": r.tables(), "Link": r.link(r.Month, "", "succeeded", ""),
 	})
 }

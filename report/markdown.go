@@ -23,7 +23,7 @@ func (r Report) Markdown(w io.Writer) error {
 		}
 	}
 	if r.URL != "" {
-		fmt.Fprintf(&b, "\n[Deploys](<%s>)\n", r.link(r.Month, "", ""))
+		fmt.Fprintf(&b, "\n[Deploys](<%s>)\n", r.link(r.Month, "", "succeeded", ""))
 	}
 	_, err := io.WriteString(w, b.String())
 	return err

@@ -15,8 +15,8 @@ const MonthsBefore = 6
 
 const confidence = 0.95
 
-// Report is one month. URL, where the caller sets it, is a list of deploys that takes month, kind, team, service and environment
-// as its query, so that figures lead to their deploys.
+// Report is one month. URL, where the caller sets it, is a list of deploys that takes month, kind, status, change, team, service and
+// environment (several with commas) as its query, so that figures lead to their deploys; without it text names the commands.
 type Report struct {
 	Month string `json:"month"`
 	Figures

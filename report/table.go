@@ -11,7 +11,7 @@ type table struct {
 
 type tableRow struct {
 	Cells []string
-	Links [3]string // of the first cells: none for the name, then deploys and rollbacks
+	Links [6]string // of the cells, where they lead somewhere: deploys, rollbacks and failed ones
 	Bar   float64   // share of the highest rate in the table
 	Now   bool      // the report's own month
 }
@@ -23,7 +23,7 @@ func (r Report) tables() []table {
 		for _, row := range r.Rows {
 			cells := r.tableRow(r.name(row.Name), r.Month, row.Name, row.Figures)
 			if row.Name == "" {
-				cells.Links = [3]string{} // no filter says "none"
+				cells.Links = [6]string{} // no filter says "none"
 			}
 			t.Rows = append(t.Rows, cells)
 		}
@@ -51,7 +51,7 @@ func head(first string) []string {
 
 func (r Report) tableRow(title, month, name string, f Figures) tableRow {
 	row := tableRow{Cells: []string{title, number(f.Deploys), number(f.Rollbacks), f.percent(), f.between(), number(f.FailedDeploys)}}
-	row.Links = [3]string{"", r.link(month, "", name), r.link(month, "rollback", name)}
+	row.Links = [6]string{1: r.link(month, "", "succeeded", name), 2: r.link(month, "rollback", "succeeded", name), 5: r.link(month, "", "failed", name)}
 	if f.Deploys > 0 {
 		row.Bar = f.rate()
 	}

@@ -22,7 +22,9 @@ func (r Report) Text(w io.Writer) error {
 		t.text(&b)
 	}
 	if r.URL != "" {
-		fmt.Fprintf(&b, "\nDeploys: %s\n", r.link(r.Month, "", ""))
+		fmt.Fprintf(&b, "\nDeploys: %s\n", r.link(r.Month, "", "succeeded", ""))
+	} else if commands := r.commands(); len(commands) > 0 {
+		fmt.Fprintf(&b, "\nThe deploys behind these figures\n\n  %s\n", strings.Join(commands, "\n  "))
 	}
 	_, err := io.WriteString(w, b.String())
 	return err

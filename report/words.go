@@ -172,17 +172,42 @@ func (r Report) name(s string) string {
 	return s
 }
 
-// link leads to the deploys behind a figure; empty without a URL, or where the filter cannot say it.
-func (r Report) link(month, kind, name string) string {
+// commands list the deploys behind the figures, for a terminal; none where there are none.
+func (r Report) commands() []string {
+	if len(r.Environments) == 0 || r.Deploys+r.FailedDeploys+r.Corrected == 0 {
+		return nil
+	}
+	environments := strings.Join(r.Environments, ",")
+	if strings.ContainsAny(environments, " ") {
+		environments = "'" + environments + "'"
+	}
+	all := fmt.Sprintf("verifier deploys list --month %s --environment %s --change release", r.Month, environments)
+	commands := []string{all + " --status succeeded"}
+	for _, more := range []struct {
+		n     int
+		flags string
+	}{
+		{r.Rollbacks, " --status succeeded --kind rollback"}, {r.Redeploys, " --status succeeded --kind redeploy"}, {r.FailedDeploys, " --status failed"},
+		{r.Corrected, " --corrected"}, {r.Coverage.Caught + r.Coverage.FalselyCondemned, " --state failed"}, {r.Coverage.Inconclusive, " --state inconclusive"},
+	} {
+		if more.n > 0 {
+			commands = append(commands, all+more.flags)
+		}
+	}
+	return commands
+}
+
+// link leads to the deploys behind a figure; empty without a URL.
+func (r Report) link(month, kind, status, name string) string {
 	if r.URL == "" {
 		return ""
 	}
-	q := url.Values{"month": {month}}
+	q := url.Values{"month": {month}, "change": {"release"}, "status": {status}}
 	if kind != "" {
 		q.Set("kind", kind)
 	}
-	if len(r.Environments) == 1 {
-		q.Set("environment", r.Environments[0])
+	if len(r.Environments) > 0 {
+		q.Set("environment", strings.Join(r.Environments, ","))
 	}
 	if name != "" {
 		q.Set(r.By, name)

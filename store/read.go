@@ -133,7 +133,10 @@ func (s *Store) Deploys(ctx context.Context, f verifier.DeployFilter) ([]verifie
 	w.addSet("kind = ?", string(f.Kind))
 	w.addSet("status = ?", string(f.Status))
 	w.addSet("change = ?", string(f.Change))
-	if f.Kind != "" || f.Status != "" || f.Change != "" {
+	w.addSet("state = ?", string(f.State))
+	if f.Corrected {
+		w.add(`facets LIKE '%"Corrected":true%'`)
+	} else if f.Kind != "" || f.Status != "" || f.Change != "" || f.State != "" {
 		w.add("void = 0")
 	}
 	if f.Month != "" {

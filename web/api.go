@@ -111,11 +111,17 @@ func (s *server) deploys(w http.ResponseWriter, r *http.Request) {
 		Problem(w, r, err)
 		return
 	}
-	items, next, err := s.record.Deploys(r.Context(), verifier.DeployFilter{
-		Page: p, Service: q.Get("service"), Environment: q.Get("environment"), Target: q.Get("target"), Team: q.Get("team"),
-		Kind: verifier.Kind(q.Get("kind")), Month: q.Get("month"), Zone: s.Zone,
-	})
+	items, next, err := s.record.Deploys(r.Context(), s.deployFilter(q, p))
 	listed(w, r, items, next, err)
+}
+
+// deployFilter is the part of a query that selects deploys, for the API and the console alike.
+func (s *server) deployFilter(q url.Values, p verifier.Page) verifier.DeployFilter {
+	return verifier.DeployFilter{
+		Page: p, Service: q.Get("service"), Environment: q.Get("environment"), Target: q.Get("target"), Team: q.Get("team"), Kind: verifier.Kind(q.Get("kind")),
+		Status: verifier.Status(q.Get("status")), Change: verifier.Change(q.Get("change")), State: verifier.State(q.Get("state")),
+		Corrected: q.Get("corrected") == "true", Month: q.Get("month"), Zone: s.Zone,
+	}
 }
 
 func (s *server) deploy(w http.ResponseWriter, r *http.Request) {

@@ -87,7 +87,11 @@ type row struct {
 }
 
 func (s *server) home(r *http.Request) (any, error) {
-	deploys, _, err := s.record.Deploys(r.Context(), verifier.DeployFilter{Page: verifier.Page{Limit: 50}, Zone: s.Zone})
+	limit := 50
+	if r.URL.Query().Has("month") { // a figure of a report led here
+		limit = 500
+	}
+	deploys, _, err := s.record.Deploys(r.Context(), s.deployFilter(r.URL.Query(), verifier.Page{Limit: limit, After: r.URL.Query().Get("after")}))
 	if err != nil {
 		return nil, err
 	}

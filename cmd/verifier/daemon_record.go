@@ -148,7 +148,9 @@ func (d *Daemon) muted(in verifier.Incident, now time.Time) bool {
 // report is one month's figures.
 func (d *Daemon) report(ctx context.Context, month, by string) (report.Report, error) {
 	s := d.live()
-	return makeReport(ctx, d.store, month, by, s.cfg.zone, s.catalogue)
+	made, err := makeReport(ctx, d.store, month, by, s.cfg.zone, s.catalogue)
+	made.URL = s.cfg.URL + "/"
+	return made, err
 }
 
 // tallier is what a report needs of the store.

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"maps"
+	"math"
 	"slices"
 	"strings"
 	"text/tabwriter"
@@ -59,7 +60,9 @@ func deploysListCommand() *cobra.Command {
 	f.String("kind", "", "release, rollback or redeploy alone")
 	f.String("status", "", "started, succeeded or failed alone")
 	f.String("change", "", "release, config, toggle, infra or scale alone")
-	f.Int("limit", 50, "at most so many")
+	f.String("state", "", "whose watch came to passed, failed, inconclusive, superseded or cancelled alone")
+	f.Bool("corrected", false, "edited or voided by a person alone")
+	f.Int("limit", 50, "at most so many; without it all of a --month")
 	return c
 }
 
@@ -68,13 +71,19 @@ func deployFilter(c *cobra.Command, cfg *Config) (f verifier.DeployFilter, limit
 	f = verifier.DeployFilter{
 		Zone: cfg.zone, Service: text("service"), Environment: text("environment"), Target: text("target"), Team: text("team"), Month: text("month"),
 		Kind: verifier.Kind(text("kind")), Status: verifier.Status(text("status")), Change: verifier.Change(text("change")),
+		State: verifier.State(text("state")),
 	}
+	f.Corrected, _ = c.Flags().GetBool("corrected")
 	limit, _ = c.Flags().GetInt("limit")
+	if f.Month != "" && !c.Flags().Changed("limit") {
+		limit = math.MaxInt // the whole month
+	}
 	if limit < 1 {
 		return f, 0, fmt.Errorf("--limit %d: write 1 or more", limit)
 	}
 	kinds := []verifier.Kind{verifier.KindRelease, verifier.KindRollback, verifier.KindRedeploy}
-	return f, limit, errors.Join(oneOf("kind", f.Kind, kinds), oneOf("status", f.Status, verifier.Statuses), oneOf("change", f.Change, verifier.Changes))
+	return f, limit, errors.Join(oneOf("kind", f.Kind, kinds), oneOf("status", f.Status, verifier.Statuses), oneOf("change", f.Change, verifier.Changes),
+		oneOf("state", f.State, verifier.States))
 }
 
 // oneOf is the error of a flag that is none of its words; empty is not set.

@@ -11,6 +11,7 @@ import (
 	"os"
 	"os/signal"
 	"syscall"
+	_ "time/tzdata" // time zones where the system has none, as in small containers
 
 	"github.com/spf13/cobra"
 )

@@ -132,6 +132,51 @@ func TestSeedThroughTheCommandLine(t *testing.T) {
 		if _, text = command(t, "report", "--month", "2016-09", "--store", dsn); !strings.Contains(text, "418 deploys to production, 10 rollbacks: 2.4 %") {
 			t.Error(text)
 		}
+		checkCommands(t, text, dsn)
+	}
+}
+
+// checkCommands runs the commands that a report names and holds the number of deploys that each lists against the figure.
+func checkCommands(t *testing.T, text, dsn string) {
+	t.Helper()
+	_, after, _ := strings.Cut(text, "The deploys behind these figures")
+	lines := strings.Split(strings.TrimSpace(after), "\n")
+	want := []int{418, 10, 14, 42}
+	if len(lines) != len(want) {
+		t.Fatalf("the report ends with %s", after)
+	}
+	for i, line := range lines {
+		args := append(strings.Fields(line)[1:], "--format", "json", "--store", dsn)
+		var list []verifier.Deploy
+		if code, out := command(t, args...); code != exitOK || json.Unmarshal([]byte(out), &list) != nil || len(list) != want[i] {
+			t.Errorf("%s lists %d deploys, want %d: %.200s", line, len(list), want[i], out)
+		}
+	}
+}
+
+// TestMonthsBeginInTheTimeZone imports deploys around the borders of a month, whose times are in the configuration's zone too.
+func TestMonthsBeginInTheTimeZone(t *testing.T) {
+	dir := t.TempDir()
+	for name, text := range map[string]string{
+		"verifier.yaml": "timezone: Europe/Berlin\nstore: ./v.db\n",
+		"d.csv": "at,service,environment,version\n2016-08-31T22:00:00Z,a,production,1\n2016-08-31T21:59:59Z,b,production,1\n" +
+			"2016-09-30 23:59:59,c,production,1\n2016-10-01 00:00:00,d,production,1\n",
+	} {
+		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	config := filepath.Join(dir, "verifier.yaml")
+	if code, out := command(t, "import", filepath.Join(dir, "d.csv"), "--config", config); code != exitOK {
+		t.Fatal(out)
+	}
+	_, out := command(t, "deploys", "list", "--month", "2016-09", "--format", "json", "--config", config)
+	var list []verifier.Deploy
+	if err := json.Unmarshal([]byte(out), &list); err != nil || len(list) != 2 || list[0].Service != "c" || list[1].Service != "a" {
+		t.Errorf("%v %s", err, out)
+	}
+	if _, out := command(t, "report", "--month", "2016-09", "--config", config); !strings.Contains(out, "2 deploys to production") {
+		t.Error(out)
 	}
 }
 
@@ -362,6 +407,13 @@ func TestCorrections(t *testing.T) {
 		if code, out := command(t, args...); code != c.code || !strings.Contains(out, c.want) {
 			t.Errorf("%s: %d %s, want %d with %q", c.args, code, out, c.code, c.want)
 		}
+	}
+	var page string
+	if f.ask("GET", "/v1/reports/2016-09?format=html&by=service", "", &page); !strings.Contains(page, `/?change=release&amp;environment=production&amp;kind=rollback&amp;month=2016-09&amp;service=shop&amp;status=succeeded"`) {
+		t.Errorf("the report leads nowhere: %s", page)
+	}
+	if f.ask("GET", "/?change=release&environment=production&kind=rollback&month=2016-09&status=succeeded", "", &page); !strings.Contains(page, "0.9") || strings.Contains(page, "1.1") {
+		t.Errorf("the console lists other deploys: %s", page)
 	}
 	if code, out := command(t, "mark", "bad", "d2", "--cause", "lost orders", "--server", f.url); code != exitOK {
 		t.Error(out)

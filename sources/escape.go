@@ -28,10 +28,8 @@ func escape(lang Language, quote byte, regex bool, v string) (string, error) {
 		return escapePromQL(v, quote), nil
 	case lang == NRQL:
 		return escapeNRQL(v)
-	case quote != 0:
-		return strings.NewReplacer(`\`, `\\`, `"`, `\"`).Replace(v), nil
 	}
-	return term(v)
+	return strings.NewReplacer(`\`, `\\`, `"`, `\"`).Replace(v), nil // Lucene's phrases
 }
 
 func rawString(v string) (string, error) {
@@ -65,26 +63,6 @@ func escapeNRQL(v string) (string, error) {
 		return "", fmt.Errorf("value %q has control characters, which NRQL cannot write", v)
 	}
 	return strings.NewReplacer(`\`, `\\`, `'`, `\'`).Replace(v), nil
-}
-
-// term writes one term of a Lucene query. An upper case letter at its start is escaped too, so that it neither is nor completes
-// AND, OR, NOT or TO.
-func term(v string) (string, error) {
-	if v == "" {
-		return `""`, nil
-	}
-	if v[0] == '<' || v[0] == '>' {
-		return "", fmt.Errorf("value %q would read as a comparison; put the template between quotes", v)
-	}
-	var b strings.Builder
-	for i, r := range v {
-		plain := unicode.IsLetter(r) || unicode.IsDigit(r) || r == '_' || r == '.'
-		if !plain || i == 0 && r >= 'A' && r <= 'Z' {
-			b.WriteByte('\\')
-		}
-		b.WriteRune(r)
-	}
-	return b.String(), nil
 }
 
 func stepText(lang Language, step time.Duration) string {

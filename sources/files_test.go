@@ -384,12 +384,13 @@ func TestBisectionMissesNothing(t *testing.T) {
 
 func TestCheckFiles(t *testing.T) {
 	for want, m := range map[string]verifier.Measure{
-		"":                        {Count: "a:{{.Service}}"},
-		"nothing log files can":   {PromQL: "up"},
-		"where: narrows":          {Count: "a", Where: "b"},
-		"asks for nothing":        {},
-		"column 1":                {Count: ")"},
-		"regular expressions are": {Ratio: &verifier.Ratio{Of: "/a/", To: "*"}},
+		"":                         {Count: `a:"{{.Service}}"`},
+		"outside a quoted literal": {Count: "a:{{.Service}}"},
+		"nothing log files can":    {PromQL: "up"},
+		"where: narrows":           {Count: "a", Where: "b"},
+		"asks for nothing":         {},
+		"column 1":                 {Count: ")"},
+		"regular expressions are":  {Ratio: &verifier.Ratio{Of: "/a/", To: "*"}},
 	} {
 		_, err := CheckFiles(m)
 		if want == "" && err != nil || want != "" && (err == nil || !strings.Contains(err.Error(), want)) {

@@ -2,6 +2,7 @@ package sources
 
 import (
 	"strings"
+	"sync"
 	"unicode"
 
 	"github.com/alecthomas/participle/v2"
@@ -100,9 +101,9 @@ func (p *luceneParser) parse() (node, error) {
 	return p.group(tree, "")
 }
 
-func luceneGrammar() (*participle.Parser[luceneQuery], error) {
+var luceneGrammar = sync.OnceValues(func() (*participle.Parser[luceneQuery], error) {
 	return participle.Build[luceneQuery](participle.Lexer(luceneLexer), participle.Elide("Space"), participle.UseLookahead(2))
-}
+})
 
 // depth is how far brackets are nested at most.
 func depth(text string) int {

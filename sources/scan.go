@@ -167,23 +167,16 @@ func (s *scanner) place(name, rest string) error {
 		return nil
 	case name == hostOp || name == hostsName:
 		return s.placeHosts(name, rest)
-	case s.quote == 0 && s.lang == Lucene && !s.ranges:
-		return nil
+	case s.quote == 0 && s.ranges:
+		return s.noValue()
 	case s.quote == 0:
-		return s.unquoted()
+		return errors.New("stands outside a quoted literal; put it between quotes")
 	case !s.value:
 		return s.noValue()
 	case s.regex:
 		return s.inRegex()
 	}
 	return nil
-}
-
-func (s *scanner) unquoted() error {
-	if s.lang == Lucene {
-		return s.noValue()
-	}
-	return errors.New("stands outside a quoted literal; put it between quotes")
 }
 
 func (s *scanner) noValue() error {
@@ -193,7 +186,7 @@ func (s *scanner) noValue() error {
 	case NRQL:
 		return errors.New("stands in a literal where values cannot be escaped; use single quotes without r before them")
 	}
-	return errors.New("stands in a range or a regular expression; write it as a term")
+	return errors.New("stands in a range or a regular expression; write it as field:\"...\"")
 }
 
 // placeHosts accepts the list of hosts and the operator that takes it or leaves it out.

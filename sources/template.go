@@ -26,7 +26,7 @@ func Check(lang Language, text string) error {
 	return err
 }
 
-// Fill puts the subject's values into the templates of the text, escaped so that none leaves its literal (in Lucene: its term).
+// Fill puts the subject's values into the templates of the text, escaped so that none leaves its literal.
 // It fails with an ErrInvalid where a template stands where it must not, or the subject has no such value.
 func Fill(lang Language, text string, s verifier.Subject, step time.Duration) (string, error) {
 	if !strings.Contains(text, "{{") {

@@ -1,6 +1,7 @@
 package rules
 
 import (
+	"fmt"
 	"maps"
 	"slices"
 	"strings"
@@ -23,13 +24,13 @@ func (l *loader) add(r rule, base verifier.Rule, p place) {
 		return
 	}
 	l.names[strings.ToLower(r.Name)] = p.line()
-	if r.Off {
+	if r.Off != nil {
 		l.bad(p, []string{"off"}, "a rule of its own is never off; write override: NAME with select and off: true")
 	}
 	resolved := r.apply(base)
 	resolved.Name, resolved.Where = r.Name, p.line()
 	resolved.Select = r.Select.over(base.Select)
-	resolved.Settle += l.check(resolved, p)
+	resolved.Settle += l.check(resolved, 0, p)
 	l.set.rules = append(l.set.rules, resolved)
 }
 
@@ -50,8 +51,8 @@ func (l *loader) override(o waiting) {
 		base.Team = []string{o.team}
 	}
 	out.sel = o.rule.Select.over(base)
-	if !o.rule.Off {
-		out.window = l.check(o.rule.apply(target), o.place)
+	if o.rule.Off == nil || !*o.rule.Off {
+		out.window = l.check(o.rule.apply(target), target.Settle, o.place)
 	}
 	l.set.overrides = append(l.set.overrides, out)
 }
@@ -64,8 +65,9 @@ func (l *loader) known() []string {
 	return names
 }
 
-// check names what is wrong with a resolved rule, and gives how far its query looks back.
-func (l *loader) check(r verifier.Rule, p place) time.Duration {
+// check names what is wrong with a resolved rule, and gives how far its query looks back. whole is a settle that has such a stretch
+// in it already.
+func (l *loader) check(r verifier.Rule, whole time.Duration, p place) time.Duration {
 	bad := func(keys, format string, args ...any) {
 		l.bad(p, strings.Fields(strings.ReplaceAll(keys, ".", " ")), format, args...)
 	}
@@ -81,7 +83,11 @@ func (l *loader) check(r verifier.Rule, p place) time.Duration {
 	l.checkTimes(r, bad)
 	l.checkLimit(r, bad)
 	l.checkCompare(r, bad)
-	return l.checkMeasure(r.Measure, bad)
+	window := l.checkMeasure(r.Measure, bad)
+	if settle := r.Settle + window; window > 0 && r.Settle != whole && r.Settle < r.Watch && settle >= r.Watch {
+		bad("settle", "%s and the %s that the query looks back leave nothing of the watch of %s to be judged; write a longer watch or a shorter range", length(r.Settle), length(window), length(r.Watch))
+	}
+	return window
 }
 
 func oneOf[T ~string](bad func(string, string, ...any), keys string, is T, all ...T) {
@@ -104,17 +110,17 @@ const (
 func (l *loader) checkTimes(r verifier.Rule, bad func(string, string, ...any)) {
 	switch {
 	case r.Every < shortestStep:
-		bad("every", "%s is too short; write 100ms or more", r.Every)
+		bad("every", "%s is too short; write 100ms or more", length(r.Every))
 		return
 	case r.Watch < r.Every:
-		bad("watch", "%s is shorter than one step (every: %s)", r.Watch, r.Every)
+		bad("watch", "%s is shorter than one step (every: %s); write more", length(r.Watch), length(r.Every))
 	case r.Watch > longestWatch:
-		bad("watch", "%s is too long; at most 7d", r.Watch)
+		bad("watch", "%s is too long; at most 7d", length(r.Watch))
 	case r.Watch/r.Every > mostSteps:
-		bad("every", "%s makes %d steps of a watch of %s; at most %d", r.Every, r.Watch/r.Every, r.Watch, mostSteps)
+		bad("every", "%s makes %d steps of a watch of %s; at most %d", length(r.Every), r.Watch/r.Every, length(r.Watch), mostSteps)
 	}
-	if r.Settle >= r.Watch && r.Settle > 0 {
-		bad("settle", "%s leaves nothing of the watch of %s to be judged", r.Settle, r.Watch)
+	if r.Settle >= r.Watch && r.Settle > 0 && r.Watch >= r.Every {
+		bad("settle", "%s leaves nothing of the watch of %s to be judged; write less", length(r.Settle), length(r.Watch))
 	}
 	if r.Extend > 0 {
 		bad("extend", "is not there yet; take it out and give watch the whole length")
@@ -122,8 +128,8 @@ func (l *loader) checkTimes(r verifier.Rule, bad func(string, string, ...any)) {
 	if r.Confidence < 0.5 || r.Confidence >= 1 {
 		bad("", "defaults.confidence %g is no confidence; write 99%% or so", r.Confidence)
 	}
-	if r.MinSamples < 0 || r.MinExposure < 0 {
-		bad("", "min_samples and min_exposure must not be negative")
+	if r.MinExposure < 0 || !finite(r.MinExposure) {
+		bad("min_exposure", "%g is no number of 0 or more", r.MinExposure)
 	}
 }
 
@@ -133,7 +139,15 @@ func (l *loader) checkLimit(r verifier.Rule, bad func(string, string, ...any)) {
 	}
 	c := *r.Limit
 	if c.New != nil || c.SeenAtLeast != 0 {
-		bad("limit.new", "new patterns are not there yet")
+		bad("limit.new", "new patterns are not there yet; write above, below or equals")
+	}
+	for _, b := range []struct {
+		key   string
+		value *float64
+	}{{"above", c.Above}, {"below", c.Below}, {"equals", c.Equals}} {
+		if b.value != nil && !finite(*b.value) {
+			bad("limit."+b.key, "%g is never crossed; write a number", *b.value)
+		}
 	}
 	if c.Exit != nil && len(r.Measure.Command) == 0 {
 		bad("limit.exit", "only a command has an exit code")
@@ -145,10 +159,10 @@ func (l *loader) checkLimit(r verifier.Rule, bad func(string, string, ...any)) {
 		bad("limit", "nothing is below %g and above %g at the same time, so every value fails; swap them", *c.Below, *c.Above)
 	}
 	if c.Within > 0 && c.Within < r.Every {
-		bad("limit.within", "%s is shorter than one step (every: %s)", c.Within, r.Every)
+		bad("limit.within", "%s is shorter than one step (every: %s); write more", length(c.Within), length(r.Every))
 	}
 	if c.Within > r.Watch || c.For > r.Watch {
-		bad("limit", "within and for must fit into the watch of %s", r.Watch)
+		bad("limit", "within and for must fit into the watch of %s", length(r.Watch))
 	}
 	if r.Measure.Count != "" && c.Within == 0 && c.Above != nil {
 		bad("limit", "a count is summed over a window; write within: 5m")
@@ -174,16 +188,16 @@ func (l *loader) checkCompare(r verifier.Rule, bad func(string, string, ...any))
 	}
 	oneOf(bad, "compare.worse", c.Worse, verifier.Higher, verifier.Lower, verifier.Either)
 	if c.Over < r.Every {
-		bad("compare.over", "%s is shorter than one step (every: %s)", c.Over, r.Every)
+		bad("compare.over", "%s is shorter than one step (every: %s); write more", length(c.Over), length(r.Every))
 	}
 	if c.Over > longestWatch {
-		bad("compare.over", "%s is too long; at most 7d", c.Over)
+		bad("compare.over", "%s is too long; at most 7d", length(c.Over))
 	}
-	if c.AtLeast < 0 {
-		bad("compare.at_least", "must not be negative")
+	if c.AtLeast < 0 || !finite(c.AtLeast) {
+		bad("compare.at_least", "%g is no number of 0 or more", c.AtLeast)
 	}
 	if c.Worse == verifier.Lower && c.Tolerate >= 1 {
-		bad("compare.tolerate", "%g%% lower is less than nothing; write below 100%%", 100*c.Tolerate)
+		bad("compare.tolerate", "%g%% lower is nothing or less; write below 100%%", 100*c.Tolerate)
 	}
 	if len(r.Measure.Command) > 0 || r.Measure.HTTP != "" {
 		bad("compare", "a command or an address has a limit, and nothing to be compared with")
@@ -203,8 +217,9 @@ func (l *loader) checkMeasure(m verifier.Measure, bad func(string, string, ...an
 	case len(questions) > 1:
 		bad("measure", "asks for %s at once; write one of them", strings.Join(questions, " and "))
 		return 0
-	case m.Percentile != nil && (m.Percentile.P <= 0 || m.Percentile.P >= 100 || m.Percentile.Field == ""):
-		bad("measure.percentile", "needs a field, and a p between 0 and 100")
+	}
+	if problem := incomplete(m); problem != "" {
+		bad("measure."+questions[0], "%s", problem)
 		return 0
 	}
 	if l.sources == nil {
@@ -218,9 +233,32 @@ func (l *loader) checkMeasure(m verifier.Measure, bad func(string, string, ...an
 	}
 	window, err := check(m)
 	if err != nil {
-		bad("measure."+questions[0], "%v", err)
+		key := questions[0]
+		for _, other := range []string{"where", "pick"} {
+			if strings.HasPrefix(err.Error(), other) {
+				key = other
+			}
+		}
+		bad("measure."+key, "%s", strings.TrimPrefix(err.Error(), key+": "))
 	}
 	return window
+}
+
+// incomplete says what a question of several parts lacks.
+func incomplete(m verifier.Measure) string {
+	switch p := m.Percentile; {
+	case m.Ratio != nil && (m.Ratio.Of == "" || m.Ratio.To == ""):
+		return "needs two queries; write {of: what is bad, to: all there is}"
+	case m.Average != nil && m.Average.Field == "":
+		return "needs a field; write {field: event.duration}"
+	case p != nil && p.Field == "":
+		return "needs a field; write {field: event.duration, p: 95}"
+	case p != nil && p.P > 0 && p.P < 1:
+		return fmt.Sprintf("p: %g is below 1; write %g", p.P, 100*p.P)
+	case p != nil && !(p.P >= 1 && p.P < 100):
+		return fmt.Sprintf("p: %g is not between 1 and 100; write 95", p.P)
+	}
+	return ""
 }
 
 func questionsOf(m verifier.Measure) []string {

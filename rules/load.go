@@ -15,6 +15,8 @@ import (
 	"github.com/goccy/go-yaml"
 	"github.com/goccy/go-yaml/ast"
 	"github.com/goccy/go-yaml/parser"
+	"github.com/goccy/go-yaml/printer"
+	"github.com/goccy/go-yaml/token"
 
 	"verifier"
 )
@@ -91,8 +93,8 @@ type place struct {
 	index int
 }
 
-// where is the line and column of a key of the rule, or of the rule itself.
-func (p place) where(keys ...string) string {
+// token is where a key of the rule stands, or else what it is in, or the rule itself.
+func (p place) token(keys ...string) *token.Token {
 	for n := len(keys); n >= 0; n-- {
 		text := fmt.Sprintf("$.rules[%d]", p.index)
 		if n > 0 {
@@ -102,20 +104,19 @@ func (p place) where(keys ...string) string {
 		if err != nil {
 			continue
 		}
-		node, err := path.FilterFile(p.tree)
-		if err != nil || node == nil || node.GetToken() == nil {
-			continue
+		if node, err := path.FilterFile(p.tree); err == nil && node != nil && node.GetToken() != nil {
+			return node.GetToken()
 		}
-		at := node.GetToken().Position
-		return fmt.Sprintf("%s:%d:%d", p.file, at.Line, at.Column)
 	}
-	return p.file
+	return nil
 }
 
 // line is file:line of the rule.
 func (p place) line() string {
-	at := p.where("name")
-	return at[:strings.LastIndexByte(at, ':')]
+	if at := p.token("name"); at != nil {
+		return fmt.Sprintf("%s:%d", p.file, at.Position.Line)
+	}
+	return p.file // unreachable: the rule was read from there
 }
 
 func (l *loader) bad(p place, keys []string, format string, args ...any) {
@@ -123,7 +124,16 @@ func (l *loader) bad(p place, keys []string, format string, args ...any) {
 	if at != "" {
 		at += ": "
 	}
-	l.problems = append(l.problems, fmt.Errorf("%s: %s%s", p.where(keys...), at, fmt.Sprintf(format, args...)))
+	l.problems = append(l.problems, problem(p.file, p.token(keys...), at+fmt.Sprintf(format, args...)))
+}
+
+// problem is what is wrong with file, line, column and an excerpt.
+func problem(file string, at *token.Token, what string) error {
+	if at == nil {
+		return fmt.Errorf("%s: %s", file, what)
+	}
+	var excerpt printer.Printer
+	return fmt.Errorf("%s:%d:%d: %s\n%s", file, at.Position.Line, at.Position.Column, what, strings.TrimRight(excerpt.PrintErrorToken(at, false), "\n"))
 }
 
 func (l *loader) file(name string) {
@@ -142,6 +152,9 @@ func (l *loader) file(name string) {
 	if err != nil {
 		l.problems = append(l.problems, fileError(name, err))
 		return
+	}
+	if len(tree.Docs) > 1 && tree.Docs[1].Body != nil {
+		l.problems = append(l.problems, problem(name, tree.Docs[1].Body.GetToken(), "a second document begins; write one, and other files for the rest"))
 	}
 	if len(f.Rules) == 0 {
 		l.problems = append(l.problems, fmt.Errorf("%s: it has no rules; write rules: with at least one", name))
@@ -183,9 +196,31 @@ func fileError(name string, err error) error {
 	if _, field, ok := strings.Cut(message, `unknown field "`); ok {
 		message += didYouMean(strings.TrimSuffix(field, `"`), keysOf(reflect.TypeFor[ruleFile](), nil))
 	}
-	_, excerpt, _ := strings.Cut(known.FormatError(false, true), "\n")
-	at := known.GetToken().Position
-	return fmt.Errorf("%s:%d:%d: %s\n%s", name, at.Line, at.Column, message, strings.TrimRight(excerpt, "\n"))
+	if strings.Contains(message, "where mapping is expected") {
+		message += "; write {key: value}"
+	}
+	var wrong *yaml.TypeError
+	if errors.As(err, &wrong) {
+		message = fmt.Sprintf("%s is not %s", valueOf(wrong.Token), kinds[wrong.DstType.Kind()])
+	}
+	return problem(name, known.GetToken(), message)
+}
+
+// kinds are the types of values, as people call them.
+var kinds = map[reflect.Kind]string{
+	reflect.Float64: "a number; write one like 10 or 0.5", reflect.Int: "a whole number; write one like 5", reflect.String: "a text; write it between quotes",
+	reflect.Bool: "true or false; write one of them", reflect.Slice: "a list; write [one, two]", reflect.Map: "a map; write {key: value}",
+	reflect.Struct: "a map; write {key: value}",
+}
+
+func valueOf(t *token.Token) string {
+	switch t.Type {
+	case token.SequenceStartType, token.SequenceEntryType:
+		return "a list"
+	case token.MappingStartType, token.MappingValueType:
+		return "a map"
+	}
+	return fmt.Sprintf("%q", t.Value)
 }
 
 // keysOf are all keys that a file may have.
@@ -193,7 +228,7 @@ func keysOf(t reflect.Type, keys []string) []string {
 	for t.Kind() == reflect.Pointer || t.Kind() == reflect.Slice || t.Kind() == reflect.Map {
 		t = t.Elem()
 	}
-	if t.Kind() != reflect.Struct || t == reflect.TypeFor[time.Time]() {
+	if t.Kind() != reflect.Struct || t == reflect.TypeFor[when]() {
 		return keys
 	}
 	for i := range t.NumField() {

@@ -2,34 +2,29 @@ package rules
 
 import (
 	"encoding/json"
-	"errors"
 	"flag"
+	"fmt"
+	"maps"
 	"os"
 	"path/filepath"
+	"reflect"
+	"regexp"
+	"slices"
 	"strings"
 	"testing"
 	"time"
 
+	"github.com/goccy/go-yaml"
 	"github.com/google/go-cmp/cmp"
 
 	"verifier"
+	"verifier/sources"
 )
 
 var update = flag.Bool("update", false, "write the golden files anew")
 
-// checks stand for the sources: metrics refuses a query whose brackets do not close, and looks back a minute for [1m].
-var checks = map[string]CheckMeasure{
-	"metrics": func(m verifier.Measure) (time.Duration, error) {
-		if strings.Count(m.PromQL, "(") != strings.Count(m.PromQL, ")") {
-			return 0, errors.New("unclosed left parenthesis")
-		}
-		if strings.Contains(m.PromQL, "[1m]") {
-			return time.Minute, nil
-		}
-		return 0, nil
-	},
-	"logs": func(verifier.Measure) (time.Duration, error) { return 0, nil },
-}
+// checks are those of the real sources.
+var checks = map[string]CheckMeasure{"metrics": sources.CheckPrometheus, "logs": sources.CheckFiles}
 
 // TestBadFiles holds every message against its golden file: each has one mistake.
 func TestBadFiles(t *testing.T) {
@@ -86,7 +81,7 @@ func TestExample(t *testing.T) {
 		t.Fatal(err)
 	}
 	list, hash := s.For(deployOf("checkout", "production"))
-	if len(list) != 4 || !strings.HasPrefix(hash, "sha256:") {
+	if len(list) != 7 || !strings.HasPrefix(hash, "sha256:") {
 		t.Fatalf("%d rules, %s", len(list), hash)
 	}
 	burst, slow := list[0], list[2]
@@ -96,15 +91,15 @@ func TestExample(t *testing.T) {
 	if slow.Settle != 2*time.Minute || slow.Severity != verifier.SeverityWarn || slow.Compare.Tolerate != 0.2 {
 		t.Errorf("settle %s (want the range selector's minute in it), %+v", slow.Settle, slow.Compare)
 	}
-	if got, want := burst.Confidence, 1-0.01/4; got != want {
-		t.Errorf("confidence %v, want %v: divided among four", got, want)
+	if got, want := burst.Confidence, 1-0.01/5; got != want {
+		t.Errorf("confidence %v, want %v: divided among five, one is muted and one a note", got, want)
 	}
 	staging, _ := s.For(deployOf("checkout", "staging"))
 	if *staging[0].Limit.Above != 200 || staging[0].Limit.Within != 5*time.Minute || staging[0].OnFail != verifier.FailAlert || staging[0].Severity != verifier.SeverityWarn {
 		t.Errorf("the override makes %+v of %+v", staging[0].Limit, staging[0])
 	}
-	if batch, _ := s.For(deployOf("batch-invoices", "production")); len(batch) != 3 {
-		t.Errorf("%d rules for a batch service, want 3: one is off", len(batch))
+	if batch, _ := s.For(deployOf("batch-invoices", "production")); len(batch) != 6 {
+		t.Errorf("%d rules for a batch service, want 6: one is off", len(batch))
 	}
 	if none, _ := s.For(deployOf("checkout", "test")); len(none) != 0 {
 		t.Errorf("%d rules in test, want none", len(none))
@@ -186,17 +181,156 @@ func TestDiff(t *testing.T) {
 	}
 }
 
-func TestSchema(t *testing.T) {
-	var schema struct {
-		Schema     string `json:"$schema"`
-		Properties map[string]any
-		Defs       map[string]struct{ Properties map[string]any } `json:"$defs"`
-	}
-	if err := json.Unmarshal(Schema(), &schema); err != nil {
+// TestExampleShowsEveryKey holds the example against the schema: what can be written is in it.
+func TestExampleShowsEveryKey(t *testing.T) {
+	text, err := os.ReadFile("../rules.example.yaml")
+	if err != nil {
 		t.Fatal(err)
 	}
-	if !strings.Contains(schema.Schema, "2020-12") || schema.Properties["rules"] == nil || schema.Defs["rule"].Properties["on_no_data"] == nil {
-		t.Errorf("%s", Schema())
+	keys := map[string]bool{}
+	for _, of := range append(slices.Collect(maps.Values(schemaOf(t).Defs)), schemaOf(t)) {
+		for key := range of.Properties {
+			keys[key] = true
+			if !regexp.MustCompile(`\b` + key + `:`).Match(text) {
+				t.Errorf("the example does not show %s", key)
+			}
+		}
+	}
+	for _, key := range keysOf(reflect.TypeFor[ruleFile](), nil) {
+		later := slices.Contains([]string{"patterns", "nrql", "query", "command", "http", "exit", "new", "seen_at_least", "extend"}, key)
+		if keys[key] == later {
+			t.Errorf("%s: in the schema %t, refused by the loader %t", key, keys[key], later)
+		}
+	}
+}
+
+// TestSchemaAcceptsWhatLoads holds files against the schema and the loader: what has a wrong shape is refused by both.
+func TestSchemaAcceptsWhatLoads(t *testing.T) {
+	shape := []string{
+		"unknown_key", "wrong_type", "negative_duration", "no_duration", "share", "on_fail", "severity", "on_no_data", "worse", "min_samples_half", "select_key",
+		"mute_until", "limit_list", "text", "flag", "extend", "command", "nrql_of_metrics", "exit_without_command", "new_patterns", "empty", "no_source", "percentile_field",
+		"average_field", "ratio_half", "no_rules",
+	}
+	files, err := filepath.Glob("testdata/bad/*.yaml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, file := range append(files, "../rules.example.yaml") {
+		text, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var tree any
+		if err := yaml.Unmarshal(text, &tree); err != nil {
+			continue // no YAML: editors see that by themselves
+		}
+		root := schemaOf(t)
+		refused := slices.Contains(shape, strings.TrimSuffix(filepath.Base(file), ".yaml"))
+		if problem := root.problem(root, tree); (problem != "") != refused {
+			t.Errorf("%s: the schema says %q", file, problem)
+		}
+	}
+}
+
+// schema is as much of JSON Schema as Schema uses.
+type schema struct {
+	Schema     string            `json:"$schema"`
+	Ref        string            `json:"$ref"`
+	Defs       map[string]schema `json:"$defs"`
+	Type       string
+	Properties map[string]schema
+	Additional any `json:"additionalProperties"`
+	Required   []string
+	Items      *schema
+	OneOf      []schema
+	Enum       []any
+	Const      any
+	Pattern    string
+	Minimum    *float64
+}
+
+func schemaOf(t *testing.T) (s schema) {
+	t.Helper()
+	if err := json.Unmarshal(Schema(), &s); err != nil || !strings.Contains(s.Schema, "2020-12") {
+		t.Fatal(err, s.Schema)
+	}
+	return s
+}
+
+// problem is the first thing that does not fit; empty where all does.
+func (s schema) problem(root schema, v any) string {
+	if name, ok := strings.CutPrefix(s.Ref, "#/$defs/"); ok {
+		return root.Defs[name].problem(root, v)
+	}
+	if s.OneOf != nil {
+		fits := 0
+		for _, one := range s.OneOf {
+			if one.problem(root, v) == "" {
+				fits++
+			}
+		}
+		if fits != 1 {
+			return fmt.Sprintf("%v fits %d of %d", v, fits, len(s.OneOf))
+		}
+		return ""
+	}
+	number, isNumber := v.(float64)
+	switch n := v.(type) {
+	case uint64:
+		number, isNumber = float64(n), true
+	case int64:
+		number, isNumber = float64(n), true
+	}
+	text, isText := v.(string)
+	_, isBool := v.(bool)
+	list, isList := v.([]any)
+	object, isObject := v.(map[string]any)
+	fits := map[string]bool{"": true, "string": isText, "number": isNumber, "integer": isNumber && number == float64(int(number)), "boolean": isBool, "array": isList, "object": isObject}
+	switch {
+	case !fits[s.Type]:
+		return fmt.Sprintf("%v is no %s", v, s.Type)
+	case s.Enum != nil && !slices.Contains(s.Enum, v), s.Const != nil && (!isNumber || number != s.Const):
+		return fmt.Sprintf("%v is none of %v %v", v, s.Enum, s.Const)
+	case isText && s.Pattern != "" && !regexp.MustCompile(s.Pattern).MatchString(text):
+		return fmt.Sprintf("%q does not match %s", text, s.Pattern)
+	case isNumber && s.Minimum != nil && number < *s.Minimum:
+		return fmt.Sprintf("%v is below %v", v, *s.Minimum)
+	}
+	for _, key := range s.Required {
+		if _, there := object[key]; !there {
+			return key + " is missing"
+		}
+	}
+	for key, value := range object {
+		of, known := s.Properties[key]
+		if !known && s.Additional == false {
+			return key + " is unknown"
+		}
+		if problem := of.problem(root, value); problem != "" {
+			return key + ": " + problem
+		}
+	}
+	for _, one := range list {
+		if s.Items != nil && s.Items.problem(root, one) != "" {
+			return s.Items.problem(root, one)
+		}
+	}
+	return ""
+}
+
+// A later override that says nothing of off does not turn the rule on again.
+func TestOverridesAddUp(t *testing.T) {
+	s := loadText(t, `
+rules:
+  - {name: a, measure: {source: metrics, promql: up}, limit: {above: 1}}
+  - {override: a, select: {service: 'batch-*'}, off: true}
+  - {override: A, select: {environment: staging}, limit: {above: 2}}
+  - {override: a, select: {service: batch-2}, off: false}
+`)
+	for service, want := range map[string]int{"batch-1": 0, "batch-2": 1, "shop": 1} {
+		if list, _ := s.For(deployOf(service, "staging")); len(list) != want || want == 1 && *list[0].Limit.Above != 2 {
+			t.Errorf("%s: %+v, want %d rules", service, list, want)
+		}
 	}
 }
 

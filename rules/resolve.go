@@ -65,7 +65,9 @@ func (s *Set) overridden(r verifier.Rule, d verifier.Deploy) (verifier.Rule, boo
 		if o.name != r.Name || !o.sel.Matches(d) {
 			continue
 		}
-		on = !o.rule.Off
+		if o.rule.Off != nil {
+			on = !*o.rule.Off
+		}
 		r = o.rule.apply(r)
 		if o.rule.Settle != nil || o.rule.Measure != nil {
 			r.Settle += o.window
@@ -133,9 +135,13 @@ func (r rule) apply(to verifier.Rule) verifier.Rule {
 	word(&to.Severity, r.Severity)
 	value(&to.Optional, r.Optional)
 	value(&to.EvenIfBefore, r.EvenIfBefore)
-	value(&to.MuteUntil, r.MuteUntil)
+	if r.MuteUntil != nil {
+		to.MuteUntil = time.Time(*r.MuteUntil)
+	}
 	value(&to.Note, r.Note)
-	value(&to.MinSamples, r.MinSamples)
+	if r.MinSamples != nil {
+		to.MinSamples = int(*r.MinSamples)
+	}
 	value(&to.MinExposure, r.MinExposure)
 	stretch(&to.Extend, r.Extend)
 	stretch(&to.Settle, r.Settle)

@@ -3,7 +3,6 @@ package rules
 import (
 	"encoding/json"
 	"reflect"
-	"time"
 
 	"github.com/invopop/jsonschema"
 )
@@ -21,13 +20,15 @@ func Schema() []byte {
 func written(t reflect.Type) *jsonschema.Schema {
 	switch t {
 	case reflect.TypeFor[duration]():
-		return &jsonschema.Schema{OneOf: []*jsonschema.Schema{{Type: "string", Pattern: `^([0-9.]+(ms|s|m|h|d|w))+$|^0$`}, {Const: 0}}, Description: "a duration, like 30s, 15m, 12h or 90d"}
+		return &jsonschema.Schema{OneOf: []*jsonschema.Schema{{Type: "string", Pattern: `^(([0-9.]+(ns|us|µs|ms|s|m|h))+|[0-9]+[dw]|0)$`}, {Const: 0}}, Description: "a duration, like 30s, 15m, 12h or 90d"}
 	case reflect.TypeFor[share]():
-		return &jsonschema.Schema{OneOf: []*jsonschema.Schema{{Type: "string", Pattern: `^[0-9.]+ ?%$`}, {Type: "number"}}, Description: "a share, 25% or 0.25"}
+		return &jsonschema.Schema{OneOf: []*jsonschema.Schema{{Type: "string", Pattern: `^[0-9.]+ ?%?$`}, {Type: "number", Minimum: "0"}}, Description: "a share, 25% or 0.25"}
+	case reflect.TypeFor[whole]():
+		return &jsonschema.Schema{Type: "integer", Minimum: "0"}
 	case reflect.TypeFor[words]():
 		return &jsonschema.Schema{OneOf: []*jsonschema.Schema{{Type: "string"}, {Type: "array", Items: &jsonschema.Schema{Type: "string"}}}}
-	case reflect.TypeFor[time.Time]():
-		return &jsonschema.Schema{Type: "string", Description: "a time, like 2026-11-24T10:00:00Z"}
+	case reflect.TypeFor[when]():
+		return &jsonschema.Schema{Type: "string", Pattern: `^\d{4}-\d\d-\d\d(T.+)?$`, Description: "a time, like 2026-11-24T10:00:00Z"}
 	}
 	return nil
 }

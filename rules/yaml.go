@@ -12,7 +12,7 @@ import (
 	"verifier"
 )
 
-// ruleFile is one file of rules as it is written.
+// ruleFile is one file of rules as it is written. What no source answers and nobody judges yet is left out of the schema.
 type ruleFile struct {
 	Team     string   `yaml:"team,omitempty"`
 	Defaults defaults `yaml:"defaults,omitempty"`
@@ -30,26 +30,26 @@ type defaults struct {
 
 // rule is one rule, or one override of it, as it is written; what is nil was not written.
 type rule struct {
-	Name         string     `yaml:"name,omitempty"`
-	Override     string     `yaml:"override,omitempty"`
-	Off          bool       `yaml:"off,omitempty"`
-	Select       selects    `yaml:"select,omitempty"`
-	Measure      *measure   `yaml:"measure,omitempty"`
-	Limit        *limit     `yaml:"limit,omitempty"`
-	Compare      *compare   `yaml:"compare,omitempty"`
-	OnFail       *string    `yaml:"on_fail,omitempty"`
-	Severity     *string    `yaml:"severity,omitempty"`
-	OnNoData     *string    `yaml:"on_no_data,omitempty"`
-	Optional     *bool      `yaml:"optional,omitempty"`
-	EvenIfBefore *bool      `yaml:"even_if_before,omitempty"`
-	MuteUntil    *time.Time `yaml:"mute_until,omitempty"`
-	Note         *string    `yaml:"note,omitempty"`
-	MinSamples   *int       `yaml:"min_samples,omitempty"`
-	MinExposure  *float64   `yaml:"min_exposure,omitempty"`
-	Extend       *duration  `yaml:"extend,omitempty"`
-	Settle       *duration  `yaml:"settle,omitempty"`
-	Watch        *duration  `yaml:"watch,omitempty"`
-	Every        *duration  `yaml:"every,omitempty"`
+	Name         string    `yaml:"name,omitempty"`
+	Override     string    `yaml:"override,omitempty"`
+	Off          *bool     `yaml:"off,omitempty"`
+	Select       selects   `yaml:"select,omitempty"`
+	Measure      *measure  `yaml:"measure,omitempty"`
+	Limit        *limit    `yaml:"limit,omitempty"`
+	Compare      *compare  `yaml:"compare,omitempty"`
+	OnFail       *string   `yaml:"on_fail,omitempty" jsonschema:"enum=rollback,enum=alert,enum=note"`
+	Severity     *string   `yaml:"severity,omitempty" jsonschema:"enum=page,enum=warn"`
+	OnNoData     *string   `yaml:"on_no_data,omitempty" jsonschema:"enum=inconclusive,enum=fail,enum=pass"`
+	Optional     *bool     `yaml:"optional,omitempty"`
+	EvenIfBefore *bool     `yaml:"even_if_before,omitempty"`
+	MuteUntil    *when     `yaml:"mute_until,omitempty"`
+	Note         *string   `yaml:"note,omitempty"`
+	MinSamples   *whole    `yaml:"min_samples,omitempty"`
+	MinExposure  *float64  `yaml:"min_exposure,omitempty"`
+	Extend       *duration `yaml:"extend,omitempty" jsonschema:"-"`
+	Settle       *duration `yaml:"settle,omitempty"`
+	Watch        *duration `yaml:"watch,omitempty"`
+	Every        *duration `yaml:"every,omitempty"`
 }
 
 type measure struct {
@@ -61,12 +61,12 @@ type measure struct {
 	Ratio      *ratio            `yaml:"ratio,omitempty"`
 	Percentile *percentile       `yaml:"percentile,omitempty"`
 	Average    *average          `yaml:"average,omitempty"`
-	Patterns   string            `yaml:"patterns,omitempty"`
+	Patterns   string            `yaml:"patterns,omitempty" jsonschema:"-"`
 	PromQL     string            `yaml:"promql,omitempty"`
-	NRQL       string            `yaml:"nrql,omitempty"`
-	Query      string            `yaml:"query,omitempty"`
-	Command    []string          `yaml:"command,omitempty"`
-	HTTP       string            `yaml:"http,omitempty"`
+	NRQL       string            `yaml:"nrql,omitempty" jsonschema:"-"`
+	Query      string            `yaml:"query,omitempty" jsonschema:"-"`
+	Command    []string          `yaml:"command,omitempty" jsonschema:"-"`
+	HTTP       string            `yaml:"http,omitempty" jsonschema:"-"`
 }
 
 type ratio struct {
@@ -87,17 +87,17 @@ type limit struct {
 	Above       *float64  `yaml:"above,omitempty"`
 	Below       *float64  `yaml:"below,omitempty"`
 	Equals      *float64  `yaml:"equals,omitempty"`
-	Exit        *int      `yaml:"exit,omitempty"`
+	Exit        *int      `yaml:"exit,omitempty" jsonschema:"-"`
 	Within      *duration `yaml:"within,omitempty"`
 	For         *duration `yaml:"for,omitempty"`
-	New         *int      `yaml:"new,omitempty"`
-	SeenAtLeast *int      `yaml:"seen_at_least,omitempty"`
+	New         *int      `yaml:"new,omitempty" jsonschema:"-"`
+	SeenAtLeast *int      `yaml:"seen_at_least,omitempty" jsonschema:"-"`
 }
 
 type compare struct {
 	With     words     `yaml:"with,omitempty"`
 	Over     *duration `yaml:"over,omitempty"`
-	Worse    *string   `yaml:"worse,omitempty"`
+	Worse    *string   `yaml:"worse,omitempty" jsonschema:"enum=higher,enum=lower,enum=either"`
 	Tolerate *share    `yaml:"tolerate,omitempty"`
 	AtLeast  *float64  `yaml:"at_least,omitempty"`
 }
@@ -133,6 +133,33 @@ func (d *duration) UnmarshalYAML(node ast.Node) error {
 	parsed, err := verifier.ParseDuration(plain(node))
 	*d = duration(parsed)
 	return at(node, err)
+}
+
+// whole is a whole number of 0 or more.
+type whole int
+
+// UnmarshalYAML refuses fractions, which would be cut off.
+func (w *whole) UnmarshalYAML(node ast.Node) error {
+	n, err := strconv.Atoi(plain(node))
+	if err != nil || n < 0 {
+		return at(node, fmt.Errorf("%s is no whole number of 0 or more; write one like 5", plain(node)))
+	}
+	*w = whole(n)
+	return nil
+}
+
+// when is a moment: 2026-12-01T10:00:00Z, or the beginning of a day in UTC.
+type when time.Time
+
+// UnmarshalYAML reads both ways of writing it.
+func (w *when) UnmarshalYAML(node ast.Node) error {
+	for _, layout := range []string{time.RFC3339, time.DateOnly} {
+		if t, err := time.Parse(layout, plain(node)); err == nil {
+			*w = when(t)
+			return nil
+		}
+	}
+	return at(node, fmt.Errorf("%q is no time; write 2026-12-01 or 2026-12-01T10:00:00Z", plain(node)))
 }
 
 // share is a share: 25% or 0.25.

@@ -126,6 +126,13 @@ func (p *luceneParser) problem(err error) error {
 	if e, ok := err.(participle.Error); ok {
 		at, what = e.Position().Column, e.Message()
 	}
+	switch {
+	case strings.Contains(what, "<EOF>"):
+		what = "it ends where a term, a phrase or a bracket is missing"
+	case strings.HasPrefix(what, "unexpected token"):
+		what, _, _ = strings.Cut(strings.TrimPrefix(what, "unexpected token "), " (")
+		what += " does not belong there"
+	}
 	if at >= 1 && at <= len(p.text) {
 		switch p.text[at-1] {
 		case '~', '^':

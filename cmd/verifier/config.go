@@ -318,9 +318,24 @@ func (c *Config) catalogue() *verifier.Catalogue {
 		out.Environments = append(out.Environments, verifier.Environment{Name: e.Name, Aliases: e.Aliases, Production: e.Production})
 	}
 	for _, s := range c.Services.list {
-		out.Entries = append(out.Entries, s.entry())
+		entry := s.entry()
+		entry.Aliases = append(slices.Clone(entry.Aliases), c.toolNames(s)...)
+		out.Entries = append(out.Entries, entry)
 	}
 	return out
+}
+
+// toolNames are the names that deploy tools have for a service: those that are no source's and no template.
+func (c *Config) toolNames(s ServiceConfig) (names []string) {
+	if s.Match.Service == "" || strings.ContainsAny(s.Match.Service, "*?") {
+		return nil
+	}
+	for tool, name := range s.Names {
+		if _, source := c.Sources[tool]; !source && !strings.Contains(name, "{{") {
+			names = append(names, name)
+		}
+	}
+	return names
 }
 
 // transport is what all clients of the daemon go through.

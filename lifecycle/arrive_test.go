@@ -21,6 +21,7 @@ func (s *sim) fact(id, name string, status verifier.Status, change ...func(*veri
 func at(t time.Time) func(*verifier.Deploy) { return func(d *verifier.Deploy) { d.At = t } }
 
 func TestStartSupersedesNothing(t *testing.T) {
+	t.Parallel()
 	s := newSim(t, verifier.ModeAuto)
 	s.good("checkout")
 	first := s.deploy("checkout", "1.1").Verification
@@ -42,6 +43,7 @@ func TestStartSupersedesNothing(t *testing.T) {
 }
 
 func TestOlderDeployIsSupersededAtOnce(t *testing.T) {
+	t.Parallel()
 	for _, status := range []verifier.Status{verifier.Started, verifier.Succeeded} {
 		s := newSim(t, verifier.ModeAuto)
 		s.good("checkout")
@@ -59,6 +61,7 @@ func TestOlderDeployIsSupersededAtOnce(t *testing.T) {
 
 // TestSlowDeploy starts before another, and ends after it: then it is what is live.
 func TestSlowDeploy(t *testing.T) {
+	t.Parallel()
 	s := newSim(t, verifier.ModeAuto)
 	s.good("checkout")
 	slow := s.started("slow", "1.1")
@@ -72,6 +75,7 @@ func TestSlowDeploy(t *testing.T) {
 }
 
 func TestFailedDeployIsCancelled(t *testing.T) {
+	t.Parallel()
 	s := newSim(t, verifier.ModeAuto)
 	s.good("checkout")
 	before := s.deploy("checkout", "1.1").Verification
@@ -87,6 +91,7 @@ func TestFailedDeployIsCancelled(t *testing.T) {
 
 // TestSuccessAfterAll tries again under the same id, or ends after everybody gave it up.
 func TestSuccessAfterAll(t *testing.T) {
+	t.Parallel()
 	for name, prepare := range map[string]func(*sim){
 		"failed first": func(s *sim) { s.fact("x", "1.1", verifier.Failed) },
 		"no end":       func(s *sim) { s.started("x", "1.1"); s.run(2 * time.Hour); s.expect("x", verifier.CancelledState, "") },
@@ -106,6 +111,7 @@ func TestSuccessAfterAll(t *testing.T) {
 
 // TestStartWithoutEndNoLongerCounts lets a rollback through that a running start would veto.
 func TestStartWithoutEndNoLongerCounts(t *testing.T) {
+	t.Parallel()
 	for within, want := range map[time.Duration]verifier.RollbackState{3 * time.Hour: verifier.RollbackVetoed, time.Hour: verifier.RollbackConfirmed} {
 		s := newSim(t, verifier.ModeAuto)
 		s.entries = append(s.entries, verifier.Entry{Apply: func(to *verifier.Service) { to.Rollback.ActWithin = within }})
@@ -123,6 +129,7 @@ func TestStartWithoutEndNoLongerCounts(t *testing.T) {
 }
 
 func TestCancelledByAPersonStaysCancelled(t *testing.T) {
+	t.Parallel()
 	s := newSim(t, verifier.ModeAuto)
 	s.good("checkout")
 	old := s.deploy("checkout", "1.1").Verification
@@ -138,6 +145,7 @@ func TestCancelledByAPersonStaysCancelled(t *testing.T) {
 
 // TestServerByServer is one deploy under one id that ends on each server later: the watch moves, the baseline stays before the first.
 func TestServerByServer(t *testing.T) {
+	t.Parallel()
 	s := newSim(t, verifier.ModeAuto)
 	s.good("checkout")
 	s.fact("x", "1.1", verifier.Succeeded)
@@ -153,6 +161,7 @@ func TestServerByServer(t *testing.T) {
 }
 
 func TestLaterEndOfAFailedDeployKeepsItsFindings(t *testing.T) {
+	t.Parallel()
 	s := newSim(t, verifier.ModeApprove)
 	s.good("checkout")
 	s.broken["checkout 1.1"] = 0.2
@@ -169,6 +178,7 @@ func TestLaterEndOfAFailedDeployKeepsItsFindings(t *testing.T) {
 // TestWhatJoins holds every change but a release, and a redeploy, to the running watch, a failed one too; alone they open their own,
 // which alerts and never rolls back.
 func TestWhatJoins(t *testing.T) {
+	t.Parallel()
 	for _, c := range []verifier.Change{verifier.Release, verifier.Config, verifier.Toggle, verifier.Infra, verifier.Scale} {
 		same := func(d *verifier.Deploy) { d.Change = c }
 		t.Run(string(c), func(t *testing.T) {
@@ -207,6 +217,7 @@ func TestWhatJoins(t *testing.T) {
 
 // TestOwnStepAndSettleOfAJoinAreLeftOut breaks the service for just that long.
 func TestOwnStepAndSettleOfAJoinAreLeftOut(t *testing.T) {
+	t.Parallel()
 	s := newSim(t, verifier.ModeAuto)
 	s.good("checkout")
 	id := s.deploy("checkout", "1.1").Verification
@@ -220,6 +231,7 @@ func TestOwnStepAndSettleOfAJoinAreLeftOut(t *testing.T) {
 
 // TestOrderOfArrivalOfAJoin is the same whichever of release and configuration is heard of first.
 func TestOrderOfArrivalOfAJoin(t *testing.T) {
+	t.Parallel()
 	s := newSim(t, verifier.ModeAuto)
 	s.good("checkout")
 	released := s.clock
@@ -236,6 +248,7 @@ func TestOrderOfArrivalOfAJoin(t *testing.T) {
 }
 
 func TestLateArrivalMakesARollbackOfADeploy(t *testing.T) {
+	t.Parallel()
 	s := newSim(t, verifier.ModeAuto)
 	s.good("checkout")
 	before := s.clock

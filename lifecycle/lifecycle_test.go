@@ -13,6 +13,7 @@ import (
 )
 
 func TestGoodDeployPasses(t *testing.T) {
+	t.Parallel()
 	s := newSim(t, verifier.ModeAuto)
 	s.good("checkout")
 	id := s.deploy("checkout", "1.1").Verification
@@ -27,6 +28,7 @@ func TestGoodDeployPasses(t *testing.T) {
 }
 
 func TestBadDeployIsRolledBack(t *testing.T) {
+	t.Parallel()
 	s := newSim(t, verifier.ModeAuto)
 	s.good("checkout")
 	s.broken["checkout 1.1"] = 0.2
@@ -53,6 +55,7 @@ func TestBadDeployIsRolledBack(t *testing.T) {
 }
 
 func TestHotfixBeforeTheVerdict(t *testing.T) {
+	t.Parallel()
 	s := newSim(t, verifier.ModeAuto)
 	s.good("checkout")
 	bad := s.deploy("checkout", "1.1").Verification
@@ -67,6 +70,7 @@ func TestHotfixBeforeTheVerdict(t *testing.T) {
 }
 
 func TestRollbackByHand(t *testing.T) {
+	t.Parallel()
 	s := newSim(t, verifier.ModeApprove)
 	s.good("checkout")
 	s.broken["checkout 1.1"] = 0.2
@@ -89,6 +93,7 @@ func TestRollbackByHand(t *testing.T) {
 }
 
 func TestVetoes(t *testing.T) {
+	t.Parallel()
 	no := false
 	for _, c := range []struct {
 		name    string
@@ -131,6 +136,7 @@ func TestVetoes(t *testing.T) {
 }
 
 func TestLateEventIsJudgedAndTellsNobody(t *testing.T) {
+	t.Parallel()
 	s := newSim(t, verifier.ModeAuto)
 	s.good("checkout")
 	s.broken["checkout 1.1"] = 0.2
@@ -148,6 +154,7 @@ func TestLateEventIsJudgedAndTellsNobody(t *testing.T) {
 }
 
 func TestFirstDeployHasNoBaseline(t *testing.T) {
+	t.Parallel()
 	s := newSim(t, verifier.ModeAuto)
 	id := s.deploy("checkout", "1.0").Verification
 	s.run(30 * time.Minute)
@@ -157,6 +164,7 @@ func TestFirstDeployHasNoBaseline(t *testing.T) {
 }
 
 func TestNoTraffic(t *testing.T) {
+	t.Parallel()
 	s := newSim(t, verifier.ModeAuto)
 	s.silent["checkout"] = true
 	s.deploy("checkout", "1.0")
@@ -170,6 +178,7 @@ func TestNoTraffic(t *testing.T) {
 }
 
 func TestNoRules(t *testing.T) {
+	t.Parallel()
 	s := newSim(t, verifier.ModeAuto)
 	s.rules = nil
 	id := s.deploy("checkout", "1.0").Verification
@@ -179,6 +188,7 @@ func TestNoRules(t *testing.T) {
 }
 
 func TestUnrelatedServicesFailingTogether(t *testing.T) {
+	t.Parallel()
 	s := newSim(t, verifier.ModeAuto)
 	s.good("cart", "checkout", "search", "stock")
 	for _, name := range []string{"cart", "checkout", "search"} {
@@ -201,6 +211,7 @@ func TestUnrelatedServicesFailingTogether(t *testing.T) {
 }
 
 func TestSharedTrouble(t *testing.T) {
+	t.Parallel()
 	s := newSim(t, verifier.ModeAuto)
 	s.good("cart", "checkout", "search", "stock")
 	s.run(time.Hour)
@@ -220,6 +231,7 @@ func TestSharedTrouble(t *testing.T) {
 }
 
 func TestThirtyDeploysOfOneGroup(t *testing.T) {
+	t.Parallel()
 	s := newSim(t, verifier.ModeApprove)
 	var names []string
 	for i := range 30 {
@@ -244,6 +256,7 @@ func TestThirtyDeploysOfOneGroup(t *testing.T) {
 }
 
 func TestApproveAndDenyAtOnce(t *testing.T) {
+	t.Parallel()
 	s := newSim(t, verifier.ModeApprove)
 	s.good("checkout")
 	s.broken["checkout 1.1"] = 0.2
@@ -273,6 +286,7 @@ func TestApproveAndDenyAtOnce(t *testing.T) {
 }
 
 func TestToolAnswers(t *testing.T) {
+	t.Parallel()
 	for _, c := range []struct {
 		name   string
 		answer error
@@ -309,6 +323,7 @@ func TestToolAnswers(t *testing.T) {
 }
 
 func TestRollbackThatDoesNotHelp(t *testing.T) {
+	t.Parallel()
 	s := newSim(t, verifier.ModeAuto)
 	s.good("checkout")
 	s.broken["checkout 1.1"] = 0.2
@@ -326,6 +341,7 @@ func TestRollbackThatDoesNotHelp(t *testing.T) {
 }
 
 func TestRecoveredInTheCountdown(t *testing.T) {
+	t.Parallel()
 	s := newSim(t, verifier.ModeAuto)
 	s.good("checkout")
 	s.broken["checkout 1.1"] = 0.2
@@ -346,6 +362,7 @@ func TestRecoveredInTheCountdown(t *testing.T) {
 }
 
 func TestDismiss(t *testing.T) {
+	t.Parallel()
 	s := newSim(t, verifier.ModeApprove)
 	s.good("checkout")
 	s.broken["checkout 1.1"] = 0.2
@@ -364,6 +381,7 @@ func TestDismiss(t *testing.T) {
 }
 
 func TestPersonRollsBackAnEndedWatch(t *testing.T) {
+	t.Parallel()
 	s := newSim(t, verifier.ModeOff)
 	s.good("checkout")
 	id := s.deploy("checkout", "1.1").Verification
@@ -379,6 +397,7 @@ func TestPersonRollsBackAnEndedWatch(t *testing.T) {
 }
 
 func TestRedeployJoinsTheWatch(t *testing.T) {
+	t.Parallel()
 	s := newSim(t, verifier.ModeAuto)
 	s.good("checkout")
 	id := s.deploy("checkout", "1.1").Verification
@@ -396,6 +415,7 @@ func TestRedeployJoinsTheWatch(t *testing.T) {
 }
 
 func TestStartedWithoutEnd(t *testing.T) {
+	t.Parallel()
 	s := newSim(t, verifier.ModeAuto)
 	id := s.deploy("checkout", "1.1", func(d *verifier.Deploy) { d.Status = verifier.Started }).Verification
 	s.run(2 * time.Hour)
@@ -405,6 +425,7 @@ func TestStartedWithoutEnd(t *testing.T) {
 }
 
 func TestAlertGrowsToRollback(t *testing.T) {
+	t.Parallel()
 	s := newSim(t, verifier.ModeAuto)
 	quick, above := s.rules[0], 0.1
 	quick.Name, quick.Compare, quick.Limit, quick.OnFail, quick.Severity = "quick", nil, &verifier.Limit{Above: &above}, verifier.FailAlert, verifier.SeverityWarn

@@ -31,6 +31,7 @@ func (s *sim) bad(change ...func(*verifier.Deploy)) string {
 }
 
 func TestModes(t *testing.T) {
+	t.Parallel()
 	for mode, want := range map[verifier.RollbackMode]verifier.RollbackState{
 		verifier.ModeOff: verifier.RollbackVetoed, verifier.ModeSuggest: verifier.RollbackProposed,
 		verifier.ModeApprove: verifier.RollbackProposed, verifier.ModeAuto: verifier.RollbackApproved,
@@ -50,6 +51,7 @@ func TestModes(t *testing.T) {
 }
 
 func TestModeFallsToApproveWithCandidates(t *testing.T) {
+	t.Parallel()
 	s := newSim(t, verifier.ModeAuto)
 	above := 0.1
 	s.rules[0].Compare, s.rules[0].Limit = nil, &verifier.Limit{Above: &above}
@@ -84,6 +86,7 @@ func TestModeFallsToApproveWithCandidates(t *testing.T) {
 }
 
 func TestCountdownExpires(t *testing.T) {
+	t.Parallel()
 	s := newSim(t, verifier.ModeAuto)
 	s.policy(func(p *verifier.RollbackPolicy) { p.ActWithin, p.Countdown = 5*time.Minute, 10*time.Minute })
 	id := s.bad()
@@ -97,6 +100,7 @@ func TestCountdownExpires(t *testing.T) {
 }
 
 func TestModeIsReadLive(t *testing.T) {
+	t.Parallel()
 	s := newSim(t, verifier.ModeAuto)
 	id := s.bad()
 	s.policy(func(p *verifier.RollbackPolicy) { p.Mode = verifier.ModeApprove })
@@ -108,6 +112,7 @@ func TestModeIsReadLive(t *testing.T) {
 }
 
 func TestHoldVetoesAtOnce(t *testing.T) {
+	t.Parallel()
 	for _, mode := range []verifier.RollbackMode{verifier.ModeApprove, verifier.ModeAuto} {
 		s := newSim(t, mode)
 		id := s.bad()
@@ -123,6 +128,7 @@ func TestHoldVetoesAtOnce(t *testing.T) {
 
 // TestCountdownOutlastsTheWatch looks at what came after the end of the watch before it calls.
 func TestCountdownOutlastsTheWatch(t *testing.T) {
+	t.Parallel()
 	for _, mends := range []bool{true, false} {
 		s := newSim(t, verifier.ModeAuto)
 		s.policy(func(p *verifier.RollbackPolicy) { p.Countdown = 20 * time.Minute })
@@ -148,6 +154,7 @@ func TestCountdownOutlastsTheWatch(t *testing.T) {
 
 // TestRelapse is the one end that may be proposed again, under the next key.
 func TestRelapse(t *testing.T) {
+	t.Parallel()
 	s := newSim(t, verifier.ModeAuto)
 	id := s.bad()
 	s.until["checkout 1.1"] = s.clock
@@ -164,6 +171,7 @@ func TestRelapse(t *testing.T) {
 
 // TestEndsThatStay are not proposed again, however bad it gets.
 func TestEndsThatStay(t *testing.T) {
+	t.Parallel()
 	for verb, want := range map[verifier.Verb]verifier.RollbackState{
 		verifier.Deny: verifier.RollbackDenied, verifier.Cancel: verifier.RollbackCancelled, verifier.Dismiss: verifier.RollbackCancelled,
 	} {
@@ -184,6 +192,7 @@ func TestEndsThatStay(t *testing.T) {
 
 // TestPersonInEveryEndedState rolls back whatever became of the daemon's own.
 func TestPersonInEveryEndedState(t *testing.T) {
+	t.Parallel()
 	for name, prepare := range map[string]func(*sim, string){
 		"vetoed":    func(s *sim, _ string) {},
 		"denied":    func(s *sim, id string) { s.order(id, verifier.Deny, "") },
@@ -231,6 +240,7 @@ func TestPersonInEveryEndedState(t *testing.T) {
 
 // TestPersonIsDeniedByGuards keeps what they said; a rollback of the daemon's that is under way stays as it is.
 func TestPersonIsDeniedByGuards(t *testing.T) {
+	t.Parallel()
 	s := newSim(t, verifier.ModeOff)
 	id := s.bad(irreversible)
 	if err := s.order(id, verifier.RollBack, ""); err != nil {
@@ -257,6 +267,7 @@ func TestPersonIsDeniedByGuards(t *testing.T) {
 
 // TestApprovalIsOfWhatWasProposed although another version would be proposed by now.
 func TestApprovalIsOfWhatWasProposed(t *testing.T) {
+	t.Parallel()
 	s := newSim(t, verifier.ModeApprove)
 	id := s.bad()
 	list, _, err := s.store.Verifications(t.Context(), verifier.VerificationFilter{Service: "checkout", State: verifier.Passed})
@@ -277,6 +288,7 @@ func TestApprovalIsOfWhatWasProposed(t *testing.T) {
 
 // TestLateEventOfTheTarget moves what was refused or given up to confirmed, and on to recovered.
 func TestLateEventOfTheTarget(t *testing.T) {
+	t.Parallel()
 	for want, answer := range map[verifier.RollbackState]error{verifier.RollbackRefused: errors.New("no"), verifier.RollbackFailed: nil} {
 		s := newSim(t, verifier.ModeApprove)
 		s.follows, s.answer = false, func(verifier.RollbackCall) error { return answer }
@@ -298,6 +310,7 @@ func TestLateEventOfTheTarget(t *testing.T) {
 
 // TestNotRecovered is any other end of the target's own verification.
 func TestNotRecovered(t *testing.T) {
+	t.Parallel()
 	for name, ends := range map[string]func(*sim, string){
 		"superseded": func(s *sim, _ string) { s.deploy("checkout", "1.2") },
 		"cancelled":  func(s *sim, back string) { s.order(back, verifier.Cancel, "") },
@@ -324,6 +337,7 @@ func TestNotRecovered(t *testing.T) {
 
 // TestTargetArrivesBehindANewerRelease confirms the rollback, and cannot help.
 func TestTargetArrivesBehindANewerRelease(t *testing.T) {
+	t.Parallel()
 	s := newSim(t, verifier.ModeAuto)
 	s.follows = false
 	id := s.bad()
@@ -340,6 +354,7 @@ func TestTargetArrivesBehindANewerRelease(t *testing.T) {
 
 // TestNewerDeployCancels what waits, be it started or a configuration.
 func TestNewerDeployCancels(t *testing.T) {
+	t.Parallel()
 	for name, change := range map[string]func(*verifier.Deploy){
 		"release": func(*verifier.Deploy) {}, "started": status(verifier.Started), "config": changed(verifier.Config),
 		"by hand": func(d *verifier.Deploy) { d.Version = "1.0" },
@@ -358,6 +373,7 @@ func TestNewerDeployCancels(t *testing.T) {
 
 // TestPersonRollsBackARunningWatch leaves its verdict to what follows.
 func TestPersonRollsBackARunningWatch(t *testing.T) {
+	t.Parallel()
 	s := newSim(t, verifier.ModeOff)
 	s.good("checkout")
 	id := s.deploy("checkout", "1.1").Verification
@@ -374,6 +390,7 @@ func TestPersonRollsBackARunningWatch(t *testing.T) {
 
 // TestLateFailuresAreNoEnvironment: deploys of hours ago that are judged now hold nothing and wake nobody.
 func TestLateFailuresAreNoEnvironment(t *testing.T) {
+	t.Parallel()
 	s := newSim(t, verifier.ModeAuto)
 	s.good("cart", "checkout", "search")
 	at := s.clock
@@ -391,6 +408,7 @@ func TestLateFailuresAreNoEnvironment(t *testing.T) {
 
 // TestWhatDependsOnItIsNoEnvironment: a bad deploy makes those worse that call it, and is rolled back all the same.
 func TestWhatDependsOnItIsNoEnvironment(t *testing.T) {
+	t.Parallel()
 	s := newSim(t, verifier.ModeAuto)
 	s.entries = append(s.entries, verifier.Entry{Apply: func(to *verifier.Service) {
 		if to.Name != "checkout" {

@@ -104,6 +104,8 @@ func (g *guarding) off() (bool, string) {
 	return mode == verifier.ModeOff || lowered, "mode is " + string(mode)
 }
 
+const heldBy = "held by "
+
 func (g *guarding) held() (bool, string) {
 	if g.Frozen != "" {
 		return true, g.Frozen
@@ -114,7 +116,7 @@ func (g *guarding) held() (bool, string) {
 			continue
 		}
 		if h.Active(g.now) && h.Covers(verifier.StopsRollback, g.v.Deploy.Place, g.v.Deploy.Team) {
-			return true, fmt.Sprintf("held by %s: %s", h.By, h.Reason)
+			return true, heldBy + h.By + ": " + h.Reason
 		}
 	}
 	return false, "no hold"

@@ -267,8 +267,17 @@ func needsPerson(v *verifier.Verification) bool {
 		return false
 	case verifier.RollbackCancelled:
 		return page && v.Rollback.Reason != recoveredReason
+	case verifier.RollbackVetoed:
+		return page && !vetoedWithEnvironment(v.Rollback)
 	}
 	return page
+}
+
+// vetoedWithEnvironment reports whether the rollback is held because the environment is the trouble: that has its own page.
+func vetoedWithEnvironment(r *verifier.Rollback) bool {
+	return slices.ContainsFunc(r.Guards, func(g verifier.GuardAnswer) bool {
+		return g.Denies && (g.Guard == verifier.GuardEnvironment || g.Guard == verifier.GuardHeld && strings.HasPrefix(g.Text, heldBy+Daemon+":"))
+	})
 }
 
 // rollbackText says what is being done about it.

@@ -203,6 +203,8 @@ func TestUnrelatedServicesFailingTogether(t *testing.T) {
 	for _, in := range s.told {
 		if in.Kind == verifier.IncidentEnvironment {
 			pages++
+		} else if in.Person {
+			t.Errorf("somebody is woken for %q besides", in.Title)
 		}
 	}
 	if pages != 1 {

@@ -172,6 +172,7 @@ func TestBadConfigurations(t *testing.T) {
 		"line 3":        "receivers: [{name: a}]\nroute: {receiver: a}\nrecievers: []",
 		"undefined":     "receivers: [{name: a}]\nroute: {receiver: b}",
 		"no route":      "receivers: [{name: a}]",
+		"api_url":       "receivers: [{name: a, slack_configs: [{app_token: x, channel: c, update_message: true}]}]\nroute: {receiver: a}",
 	} {
 		_, err := Load([]byte(text), ".", http.DefaultTransport, &url.URL{}, slog.New(slog.DiscardHandler))
 		if err == nil || !strings.Contains(err.Error(), want) {

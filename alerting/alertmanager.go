@@ -40,7 +40,7 @@ func Load(text []byte, baseDir string, _ http.RoundTripper, external *url.URL, l
 	if strings.TrimSpace(string(text)) == "" {
 		return a, nil
 	}
-	c, err := config.Load(string(text))
+	c, err := parse(text)
 	if err != nil {
 		return nil, fmt.Errorf("receivers and route: %w", err)
 	}
@@ -59,6 +59,16 @@ func Load(text []byte, baseDir string, _ http.RoundTripper, external *url.URL, l
 	a.route = dispatch.NewRoute(c.Route, nil)
 	a.intervals = intervals(c)
 	return a, nil
+}
+
+// parse reads the text as Alertmanager does. Its own checks panic at some texts, such as update_message without an api_url.
+func parse(text []byte) (c *config.Config, err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			err = errors.New("a receiver lacks a key that another of its keys needs (Slack's update_message needs api_url: https://slack.com/api/chat.postMessage)")
+		}
+	}()
+	return config.Load(string(text))
 }
 
 // refused names the keys that have no meaning here.

@@ -1,6 +1,7 @@
 package lifecycle
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -19,8 +20,9 @@ const (
 
 // act does one action and keeps what became of it.
 func (r *Runner) act(ctx context.Context, a verifier.Action) {
-	ctx, cancel := context.WithTimeout(ctx, actTimeout)
+	calling, cancel := context.WithTimeout(ctx, cmp.Or(r.ActTimeout, actTimeout))
 	defer cancel()
+	ctx = context.WithoutCancel(ctx) // a call that took all of its time is kept all the same
 	performer, ok := r.Performers[a.Kind]
 	if !ok {
 		r.finish(ctx, a, verifier.ActionGivenUp, "nothing is configured for actions of kind "+string(a.Kind))
@@ -30,7 +32,7 @@ func (r *Runner) act(ctx context.Context, a verifier.Action) {
 		r.finish(ctx, a, verifier.ActionDone, "no longer wanted")
 		return
 	}
-	done, err := performer.Perform(ctx, a)
+	done, err := performer.Perform(calling, a)
 	if done.Memory != nil {
 		a.Memory = done.Memory
 	}

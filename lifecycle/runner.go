@@ -1,6 +1,7 @@
 package lifecycle
 
 import (
+	"cmp"
 	"context"
 	"log/slog"
 	"slices"
@@ -41,9 +42,14 @@ type Runner struct {
 	Now        func() time.Time
 	Log        *slog.Logger
 	Observer   Observer
+	AskTimeout time.Duration // of all questions of one wake; 0 is 30 s
+	ActTimeout time.Duration // of one action; 0 is 45 s
 
 	flying flying
 }
+
+// ActionLease is how long an action is claimed for: longer than it may take.
+const ActionLease = time.Minute
 
 const (
 	lease      = 10 * time.Second
@@ -83,7 +89,7 @@ func (r *Runner) claim(ctx, work context.Context, slots chan struct{}, group *sy
 			r.wake(work, w)
 		})
 	}
-	actions, err := r.Store.ClaimActions(ctx, now, max(1, free/4), lease*6)
+	actions, err := r.Store.ClaimActions(ctx, now, max(1, free/4), ActionLease)
 	r.failed("claim actions", err)
 	for _, a := range actions {
 		slots <- struct{}{}
@@ -150,19 +156,20 @@ func (r *Runner) failed(where string, err error) {
 // wake is one look at one verification. Whoever was faster has the last word: a result that comes too late is dropped, and the
 // row is due again.
 func (r *Runner) wake(ctx context.Context, w verifier.Watched) {
-	ctx, cancel := context.WithTimeout(ctx, askTimeout)
+	asking, cancel := context.WithTimeout(ctx, cmp.Or(r.AskTimeout, askTimeout))
 	defer cancel()
+	ctx = context.WithoutCancel(ctx) // that a source took all of the time is kept all the same
 	v := w.Verification
 	world, sources := r.World(), r.Sources()
 	e := Judged{Verification: v.ID, Revision: v.Revision, Rules: w.Rules, Findings: v.Findings}
 	if v.Ended == nil && v.Deploy.Status == verifier.Succeeded {
-		r.look(ctx, w, world, sources, &e)
+		r.look(asking, w, world, sources, &e)
 	}
 	if quiet(v, e, r.Now()) {
 		r.saved(v, r.Store.Save(ctx, quietly(v, e))[0])
 		return
 	}
-	e.Shared = r.shared(ctx, w, e, sources, world)
+	e.Shared = r.shared(asking, w, e, sources, world)
 	var before verifier.Verification
 	after, err := r.Store.Decide(ctx, v.ID, func(s *verifier.Scene) (verifier.Effects, error) {
 		if was := s.Watch(v.ID); was != nil {

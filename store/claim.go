@@ -98,6 +98,17 @@ func (s *Store) RenewVerifications(ctx context.Context, ids []string, until time
 	})
 }
 
+// Reclaim makes due now what falls due within the lease: a process that was killed may have claimed it. Only who holds the Lock may
+// call it, before its first claim; what was not claimed is looked at a little early, which does no harm.
+func (s *Store) Reclaim(ctx context.Context, now time.Time, lease time.Duration) error {
+	return s.writer.do(ctx, func(t *tx) error {
+		if err := t.exec(`UPDATE verifications SET due_at = $1 WHERE due_at > $1 AND due_at <= $2`, millis(now), millis(now.Add(lease))); err != nil {
+			return err
+		}
+		return t.exec(`UPDATE actions SET due_at = $1 WHERE state = 'waiting' AND due_at > $1 AND due_at <= $2`, millis(now), millis(now.Add(lease)))
+	})
+}
+
 const selectAction = `SELECT key, kind, subject, state, created, due_at, attempt, revision, payload, memory, problem FROM actions`
 
 func scanAction(rows *sql.Rows) (a verifier.Action, err error) {

@@ -95,6 +95,24 @@ func suite(t *testing.T, open func(testing.TB) *Store) {
 			t.Errorf("got %v, want a conflict", err)
 		}
 	})
+	t.Run("what a killed process had claimed is due again at once", func(t *testing.T) {
+		s := open(t)
+		put(t, s, release("a", "1.0", noon), watch)
+		arm := verifier.Effects{Actions: []verifier.Action{{Key: "k", Kind: verifier.ActionAlert, Created: noon, DueAt: noon}, {Key: "later", Kind: verifier.ActionAlert, Created: noon, DueAt: noon.Add(time.Hour)}}}
+		if err := s.Save(t.Context(), arm)[0]; err != nil {
+			t.Fatal(err)
+		}
+		for range 2 {
+			claimed, err := s.ClaimVerifications(t.Context(), noon, 10, 10*time.Second)
+			actions, err2 := s.ClaimActions(t.Context(), noon, 10, time.Minute)
+			if err != nil || err2 != nil || len(claimed) != 1 || len(actions) != 1 {
+				t.Fatalf("claimed %d and %d, %v, %v", len(claimed), len(actions), err, err2)
+			}
+			if err := s.Reclaim(t.Context(), noon, time.Minute); err != nil {
+				t.Fatal(err)
+			}
+		}
+	})
 	t.Run("effects are all or nothing", func(t *testing.T) {
 		s := open(t)
 		put(t, s, release("a", "1.0", noon), watch)

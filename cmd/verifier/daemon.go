@@ -202,6 +202,9 @@ func (d *Daemon) Run(ctx context.Context) error {
 // prepare brings the store to what the files say.
 func (d *Daemon) prepare(ctx context.Context) error {
 	now := d.now()
+	if err := d.store.Reclaim(ctx, now, lifecycle.ActionLease); err != nil {
+		return fmt.Errorf("take up what was claimed before: %w", err)
+	}
 	if err := d.store.ResumeImports(ctx); err != nil {
 		return fmt.Errorf("go on with imports: %w", err)
 	}

@@ -79,3 +79,77 @@ func (w *town) checkReport() {
 		w.Errorf("the month's report answers %d %+v, want 4 deploys and 1 rollback", code, month)
 	}
 }
+
+// TestPageWakesWhereAPersonIsNeeded lets a person approve: the pager is triggered, and resolved under the same key.
+func TestPageWakesWhereAPersonIsNeeded(t *testing.T) {
+	t.Parallel()
+	w := openTown(t, townOptions{mode: "approve"})
+	w.start()
+	w.past()
+	go w.followCalls()
+	w.deploy("d1.1", "1.1", time.Now())
+	w.rollback("d1.1", verifier.RollbackProposed)
+	w.until("the pager rings", func() bool { return len(w.pager.all()) > 0 })
+	page := w.pager.all()[0]
+	payload, _ := page.Body["payload"].(map[string]any)
+	incident := w.verification("d1.1").Incident
+	if page.Body["event_action"] != "trigger" || payload["summary"] != "🔴 shop 1.1 is worse in production" {
+		t.Errorf("the page: %s", page.Raw)
+	}
+	for _, want := range []string{"Error ratio", "0.5 % before (1.0, ", "Waiting for approval to roll back to 1.0", w.url + "/verifications/d1.1"} {
+		if !strings.Contains(string(page.Raw), want) {
+			t.Errorf("the page does not say %q: %s", want, page.Raw)
+		}
+	}
+	w.command("approve", "d1.1", "--reason", "seen it")
+	w.rollback("d1.1", verifier.RollbackRecovered)
+	w.until("the page is resolved", func() bool { return last(w.pager).Body["event_action"] == "resolve" })
+	for _, p := range w.pager.all() {
+		if p.Body["dedup_key"] != page.Body["dedup_key"] {
+			t.Errorf("a page of %s under another key: %s", incident, p.Raw)
+		}
+	}
+	if by := w.hook.all()[0].Body["by"]; by != "local" {
+		t.Errorf("the call is by %v, want local, who approved it", by)
+	}
+}
+
+// TestOperatorsStopAndReload is what an operator does to a running daemon.
+func TestOperatorsStopAndReload(t *testing.T) {
+	t.Parallel()
+	w := openTown(t, townOptions{config: "self: {receiver: orders}", countdown: "1m"})
+	w.start()
+	second := w.program("serve", "--config", w.folder+"/verifier.yaml", "--listen", "127.0.0.1:0")
+	if out, err := second.CombinedOutput(); err == nil || !strings.Contains(string(out), "verifier.db") || !strings.Contains(string(out), "another") {
+		t.Errorf("a second daemon on the same store: %v\n%s", err, out)
+	}
+	w.past()
+	rules := w.read("rules.yaml")
+	w.write("rules.yaml", "rules: [{name: broken}]\n")
+	w.until("the trouble with the files is told", func() bool {
+		return len(w.chat.all()) > 0 && strings.Contains(string(last(w.chat).Raw), "rules.yaml:1")
+	})
+	var metrics, page string
+	w.ask("GET", "/metrics", "", &metrics)
+	w.ask("GET", "/", "", &page)
+	if !strings.Contains(metrics, "verifier_rules_reload_failed 1") || !strings.Contains(page, "rules.yaml:1") || !strings.Contains(w.said(), "rules.yaml:1") {
+		t.Errorf("metrics, page or log do not say that the rules are wrong:\n%s\n%s", page, w.said())
+	}
+	w.write("rules.yaml", rules)
+	w.until("that is over", func() bool { return last(w.chat).Body["status"] == "resolved" })
+	w.deploy("d1.1", "1.1", time.Now())
+	w.rollback("d1.1", verifier.RollbackApproved)
+	w.write("verifier.db.hold", "the network is being rebuilt")
+	w.rollback("d1.1", verifier.RollbackVetoed)
+	if r := w.verification("d1.1").Rollback; len(r.Reasons) != 1 || r.Reasons[0] != verifier.GuardHeld || len(w.hook.all()) != 0 {
+		t.Errorf("with the hold file: %+v, %d calls", r, len(w.hook.all()))
+	}
+	if took, err := w.terminate(); err != nil || took > 10*time.Second {
+		t.Errorf("SIGTERM took %s: %v", took, err)
+	}
+	w.command("hold", "add", "--all", "--reason", "nobody is there", "--file", w.folder+"/verifier.db.hold")
+	w.start()
+	if out := w.command("status"); !strings.Contains(out, "nobody is there") {
+		t.Errorf("a hold that was put while the daemon was down:\n%s", out)
+	}
+}

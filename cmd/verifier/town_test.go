@@ -8,7 +8,6 @@ import (
 	"io"
 	"net"
 	"net/http"
-	"net/http/httptest"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -40,8 +39,8 @@ type town struct {
 	folder, url string
 	pager       *receiver
 	slack       *receiver
+	chat        *receiver
 	hook        *receiver
-	metrics     *httptest.Server
 	live        atomic.Pointer[string]
 
 	log *os.File
@@ -59,9 +58,11 @@ type town struct {
 type townOptions struct {
 	rules      string
 	sources    string // besides logs
+	mode       string // default auto
 	countdown  string // default 1s
 	config     string // more of verifier.yaml
 	pager      func(int, taken, http.ResponseWriter)
+	chat       func(int, taken, http.ResponseWriter)
 	hook       func(int, taken, http.ResponseWriter)
 	wholeWatch string // default 4s
 }
@@ -75,13 +76,14 @@ sources:
 services:
   - match: {service: shop, environment: production}
     team: orders
-    rollback: {mode: auto, countdown: %s, by: {webhook: {url: '%s', secret: %s}}}
+    rollback: {mode: %s, countdown: %s, by: {webhook: {url: '%s', secret: %s}}}
 receivers:
   - name: orders
     pagerduty_configs: [{routing_key: k, url: '%s', send_resolved: true}]
     slack_configs:
       - {api_url: 'https://slack.com/api/chat.postMessage', channel: '#deploys', update_message: true, send_resolved: true,
          http_config: {authorization: {credentials: xoxb-test}, proxy_url: '%s', tls_config: {insecure_skip_verify: true}}}
+    webhook_configs: [{url: '%s', send_resolved: true}]
 route: {receiver: orders, repeat_interval: 4h}
 %s
 `
@@ -100,11 +102,11 @@ func openTown(t testing.TB, o townOptions) *town {
 	t.Helper()
 	w := &town{TB: t, folder: t.TempDir(), bad: map[string]bool{"1.1": true}}
 	w.url = fmt.Sprintf("http://127.0.0.1:%d", freePort(t))
-	w.pager, w.hook = openReceiver(t, o.pager), openReceiver(t, o.hook)
+	w.pager, w.chat, w.hook = openReceiver(t, o.pager), openReceiver(t, o.chat), openReceiver(t, o.hook)
 	var proxy string
 	w.slack, proxy = openSlack(t)
 	port := w.url[strings.LastIndexByte(w.url, ':')+1:]
-	config := fmt.Sprintf(strings.Replace(townConfig, "%d", port, 1), o.sources, orDefault(o.countdown, "1s"), w.hook.URL, hookSecret, w.pager.URL, proxy, o.config)
+	config := fmt.Sprintf(strings.Replace(townConfig, "%d", port, 1), o.sources, orDefault(o.mode, "auto"), orDefault(o.countdown, "1s"), w.hook.URL, hookSecret, w.pager.URL, proxy, w.chat.URL, o.config)
 	w.write("verifier.yaml", config)
 	w.write("rules.yaml", orDefault(o.rules, fmt.Sprintf(townRules, orDefault(o.wholeWatch, "4s"))))
 	var err error
@@ -286,17 +288,25 @@ func (w *town) ask(method, path, body string, out any) int {
 // deploy puts a version live and tells the daemon until it has heard, as a deploy tool that tries again does.
 func (w *town) deploy(id, version string, at time.Time) verifier.Receipt {
 	w.Helper()
-	w.live.Store(&version)
-	body := fmt.Sprintf(`{"id":%q,"service":"shop","environment":"production","version":%q,"by":"anna","at":%q}`, id, version, at.UTC().Format(time.RFC3339Nano))
 	var r verifier.Receipt
 	w.until("the deploy of "+version+" is taken", func() bool {
-		code := w.ask("POST", "/v1/deploys", body, &r)
+		var code int
+		r, code = w.tell(id, version, at)
 		if code >= 400 {
 			w.Fatalf("the deploy of %s was answered %d", version, code)
 		}
 		return code != 0
 	})
 	return r
+}
+
+// tell puts a version live and tells the daemon once; 0 is no answer.
+func (w *town) tell(id, version string, at time.Time) (verifier.Receipt, int) {
+	w.live.Store(&version)
+	body := fmt.Sprintf(`{"id":%q,"service":"shop","environment":"production","version":%q,"by":"anna","at":%q}`, id, version, at.UTC().Format(time.RFC3339Nano))
+	var r verifier.Receipt
+	code := w.ask("POST", "/v1/deploys", body, &r)
+	return r, code
 }
 
 // past tells the daemon of the versions that ran before, and waits for their verdict.
@@ -329,8 +339,14 @@ func (w *town) state(id string, want verifier.State) {
 
 func (w *town) rollback(id string, want verifier.RollbackState) {
 	w.Helper()
+	var r *verifier.Rollback
+	defer func() {
+		if w.Failed() {
+			w.Logf("the rollback of %s is %+v", id, r)
+		}
+	}()
 	w.until("the rollback of "+id+" is "+string(want), func() bool {
-		r := w.verification(id).Rollback
+		r = w.verification(id).Rollback
 		return r != nil && r.State == want
 	})
 }
@@ -346,3 +362,20 @@ func (w *town) incident(id string) verifier.Incident {
 	}
 	return verifier.Incident{}
 }
+
+// replace changes a file's text.
+func (w *town) replace(name, old, by string) {
+	w.Helper()
+	w.write(name, strings.ReplaceAll(w.read(name), old, by))
+}
+
+func (w *town) read(name string) string {
+	w.Helper()
+	text, err := os.ReadFile(filepath.Join(w.folder, name))
+	if err != nil {
+		w.Fatal(err)
+	}
+	return string(text)
+}
+
+func decode(from io.Reader, into any) error { return json.NewDecoder(from).Decode(into) }

@@ -1,0 +1,158 @@
+package main
+
+import (
+	"fmt"
+	"net/http"
+	"strings"
+	"testing"
+	"time"
+
+	"verifier"
+)
+
+// crash is one moment of the main path at which the daemon is killed.
+type crash struct {
+	name   string
+	chat   func(kill chan<- bool) func(int, taken, http.ResponseWriter)
+	hook   func(kill chan<- bool) func(int, taken, http.ResponseWriter)
+	moment func(w *town) bool // looked for while the daemon runs; nil: the receiver says when
+}
+
+// once asks for the kill at the n-th request, and answers what the daemon will not live to hear.
+func once(at int) func(kill chan<- bool) func(int, taken, http.ResponseWriter) {
+	return func(kill chan<- bool) func(int, taken, http.ResponseWriter) {
+		return func(n int, _ taken, w http.ResponseWriter) {
+			if n == at {
+				kill <- true
+				time.Sleep(500 * time.Millisecond)
+			}
+			w.WriteHeader(http.StatusAccepted)
+		}
+	}
+}
+
+// refusing answers that it is busy until it was asked so often, and asks for the kill at the first.
+func refusing(kill chan<- bool) func(int, taken, http.ResponseWriter) {
+	return func(n int, _ taken, w http.ResponseWriter) {
+		if n == 1 {
+			w.WriteHeader(http.StatusServiceUnavailable)
+			kill <- true
+			return
+		}
+		w.WriteHeader(http.StatusAccepted)
+	}
+}
+
+func stateIs(id string, want verifier.State) func(*town) bool {
+	return func(w *town) bool { return w.verification(id).State == want }
+}
+
+func rollbackIs(want verifier.RollbackState) func(*town) bool {
+	return func(w *town) bool {
+		r := w.verification("d1.1").Rollback
+		return r != nil && r.State == want
+	}
+}
+
+var crashes = []crash{
+	{name: "the event was answered", moment: func(w *town) bool { return w.verification("d1.1").ID != "" }},
+	{name: "the watch has begun", moment: stateIs("d1.1", verifier.Observing)},
+	{name: "the verdict has fallen", moment: stateIs("d1.1", verifier.FailedState)},
+	{name: "the chat is being told", chat: once(1)},
+	{name: "the chat was busy", chat: refusing},
+	{name: "the countdown runs", moment: rollbackIs(verifier.RollbackApproved)},
+	{name: "the rollback was marked sent", moment: func(w *town) bool { r := w.verification("d1.1").Rollback; return r != nil && r.SentAt != nil }},
+	{name: "the call came in and its reply is lost", hook: once(1)},
+	{name: "the deploy tool was busy", hook: refusing},
+	{name: "the rollback is confirmed", moment: rollbackIs(verifier.RollbackConfirmed)},
+	{name: "the recovery is watched", moment: stateIs("d1.0-again", verifier.Observing)},
+	{name: "the rollback has recovered", moment: rollbackIs(verifier.RollbackRecovered)},
+	{name: "the end is being told", moment: func(w *town) bool { return w.incident(w.verification("d1.1").Incident).Resolved != nil }},
+}
+
+// TestKilledAnywhereNothingIsLost kills the daemon once at each step of the main path and starts it again. Nothing may be lost, and
+// nothing done twice under another key.
+func TestKilledAnywhereNothingIsLost(t *testing.T) {
+	for _, c := range crashes {
+		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
+			kill := make(chan bool, 1)
+			o := townOptions{}
+			if c.chat != nil {
+				o.chat = c.chat(kill)
+			}
+			if c.hook != nil {
+				o.hook = c.hook(kill)
+			}
+			w := openTown(t, o)
+			w.start()
+			w.past()
+			go w.followCalls()
+			w.deploy("d1.1", "1.1", time.Now())
+			w.until("the moment of the kill", func() bool {
+				select {
+				case <-kill:
+					return true
+				default:
+					return c.moment != nil && c.moment(w)
+				}
+			})
+			w.kill()
+			time.Sleep(300 * time.Millisecond)
+			w.start()
+			w.rollback("d1.1", verifier.RollbackRecovered)
+			w.state("d1.0-again", verifier.Passed)
+			w.until("the resolution is told", func() bool { return len(w.chat.all()) > 0 && last(w.chat).Body["status"] == "resolved" })
+			w.checkOnce()
+		})
+	}
+}
+
+// followCalls is the deploy tool: it deploys what it is told to, once, whatever became of its reply, and says so until it is heard.
+func (w *town) followCalls() {
+	for !w.Failed() {
+		time.Sleep(10 * time.Millisecond)
+		if len(w.hook.all()) == 0 {
+			continue
+		}
+		if _, code := w.tell("d1.0-again", "1.0", w.hook.all()[0].At); code != 0 {
+			return
+		}
+	}
+}
+
+func last(r *receiver) taken {
+	list := r.all()
+	return list[len(list)-1]
+}
+
+// checkOnce holds all that went out to one incident and one rollback, however often each was sent.
+func (w *town) checkOnce() {
+	w.Helper()
+	for _, call := range w.hook.all() {
+		checkSignature(w, call)
+		if call.Body["id"] != "rollback/d1.1/1" {
+			w.Errorf("a rollback was called for under another key: %v", call.Body["id"])
+		}
+	}
+	groups := map[string]bool{}
+	resolved := false
+	for _, m := range w.chat.all() {
+		groups[fmt.Sprint(m.Body["groupKey"])] = true
+		if resolved && m.Body["status"] != "resolved" {
+			w.Errorf("the incident was opened again after it was resolved: %s", m.Raw)
+		}
+		resolved = m.Body["status"] == "resolved"
+	}
+	if len(groups) != 1 {
+		w.Errorf("messages of %d incidents, want one: %v", len(groups), groups)
+	}
+	var deploys struct{ Items []verifier.Deploy }
+	w.ask("GET", "/v1/deploys", "", &deploys)
+	if len(deploys.Items) != 4 {
+		w.Errorf("%d deploys are on record, want 4", len(deploys.Items))
+	}
+	if text := w.command("report", "--store", w.folder+"/verifier.db", "--month", time.Now().UTC().Format("2006-01"), "--format", "csv"); !strings.Contains(text, "4,1,") {
+		w.Errorf("the report says:\n%s", text)
+	}
+}

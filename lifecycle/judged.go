@@ -63,11 +63,14 @@ func (c *change) failed(v *verifier.Verification, e Judged) {
 		v.FailedAt, v.DecidedAt = &c.now, &c.now
 		c.concluded(v)
 	}
-	if v.Rollback == nil && slices.ContainsFunc(v.Findings, verifier.Finding.RollsBack) {
+	if v.Rollback == nil && !dismissed(v) && slices.ContainsFunc(v.Findings, verifier.Finding.RollsBack) {
 		c.propose(v, asked{shared: e.Shared, rules: e.Rules})
 	}
 	c.update(v)
 }
+
+// dismissed reports whether a person has said that the deploy is good: the daemon does not roll it back by itself any more.
+func dismissed(v *verifier.Verification) bool { return v.Mark != nil && v.Mark.Good }
 
 // finished ends a watch of which nothing more is to be learned.
 func (c *change) finished(v *verifier.Verification) {

@@ -105,7 +105,7 @@ func (c *change) elapsed(v *verifier.Verification, e Judged) {
 			c.update(v)
 		}
 	case verifier.RollbackCancelled:
-		if r.Reason == recoveredReason && v.Ended == nil && e.Relapsed {
+		if r.Reason == recoveredReason && v.Ended == nil && e.Relapsed && !dismissed(v) {
 			c.propose(v, asked{shared: e.Shared, rules: e.Rules})
 			c.update(v)
 		}

@@ -19,6 +19,7 @@ type Store interface {
 	SaveAction(ctx context.Context, a verifier.Action) error
 	Save(ctx context.Context, effects ...verifier.Effects) []error
 	Decide(ctx context.Context, verification string, decide func(*verifier.Scene) (verifier.Effects, error)) (*verifier.Verification, error)
+	Open(ctx context.Context) ([]verifier.Verification, error) // those with a rollback that is proposed or counts down
 	NextDue(ctx context.Context) (time.Time, error)
 	Changed() <-chan struct{}
 	PassedRecently(ctx context.Context, environment string, since, until time.Time, limit int) ([]verifier.Verification, error)
@@ -170,16 +171,41 @@ func (r *Runner) wake(ctx context.Context, w verifier.Watched) {
 		return
 	}
 	e.Shared = r.shared(asking, w, e, sources, world)
+	made, err := r.decide(ctx, world, v.ID, e)
+	r.saved(v, err)
+	if len(made.Holds) > 0 {
+		r.Held(ctx)
+	}
+}
+
+// decide takes one event through Step and the store, and says what was written.
+func (r *Runner) decide(ctx context.Context, world World, id string, e Event) (verifier.Effects, error) {
 	var before verifier.Verification
-	after, err := r.Store.Decide(ctx, v.ID, func(s *verifier.Scene) (verifier.Effects, error) {
-		if was := s.Watch(v.ID); was != nil {
+	var made verifier.Effects
+	after, err := r.Store.Decide(ctx, id, func(s *verifier.Scene) (effects verifier.Effects, err error) {
+		if was := s.Watch(id); was != nil {
 			before = *was
 		}
-		return world.Step(s, e, r.Now())
+		made, err = world.Step(s, e, r.Now())
+		return made, err
 	})
-	r.saved(v, err)
-	if err == nil && r.Observer.Moved != nil {
+	if err != nil {
+		return verifier.Effects{}, err
+	}
+	if r.Observer.Moved != nil {
 		r.Observer.Moved(before, *after)
+	}
+	return made, nil
+}
+
+// Held lets every rollback that waits see a new hold at once.
+func (r *Runner) Held(ctx context.Context) {
+	open, err := r.Store.Open(ctx)
+	r.failed("look for rollbacks that wait", err)
+	world := r.World()
+	for _, v := range open {
+		_, err := r.decide(ctx, world, v.ID, Held{v.ID})
+		r.failed("hold the rollback of "+v.ID, err)
 	}
 }
 

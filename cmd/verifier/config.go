@@ -236,6 +236,9 @@ func (c *Config) finish() error {
 		zone = time.UTC
 	}
 	c.zone = zone
+	if u := c.Unrelated; u.Services < 0 || u.Within > time.Hour {
+		bad("unrelated: services must not be negative (0 never holds an environment), and within at most 1h")
+	}
 	if c.URL != "" {
 		if u, err := url.Parse(c.URL); err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https" {
 			bad("url: %q is no address; write https://verifier.example.com", c.URL)

@@ -105,16 +105,6 @@ func (d *Daemon) order(ctx context.Context, id string, o verifier.Order) (verifi
 	return v, err
 }
 
-// held lets what waits see a new hold at once.
-func (d *Daemon) held(ctx context.Context) {
-	open, err := d.store.Open(ctx)
-	d.failed("look for rollbacks that wait", err)
-	for _, v := range open {
-		_, err := d.decide(ctx, v.ID, lifecycle.Held{Verification: v.ID})
-		d.failed("hold the rollback of "+v.ID, err)
-	}
-}
-
 // muted reports whether a mute covers everything that the incident speaks of.
 func (d *Daemon) muted(in verifier.Incident, now time.Time) bool {
 	if in.Kind == verifier.IncidentReport || in.Kind == verifier.IncidentSource {

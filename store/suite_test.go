@@ -154,6 +154,7 @@ func suite(t *testing.T, open func(testing.TB) *Store) {
 	})
 	t.Run("an import is seen by nobody before it is whole, and adds nothing the second time", func(t *testing.T) { testImport(t, open(t)) })
 	t.Run("what imports leave that died is finished or taken out", func(t *testing.T) { testDeadImports(t, open(t)) })
+	t.Run("timings are of releases that went live", func(t *testing.T) { testTimings(t, open(t)) })
 	t.Run("lists are found by all that they can be asked for", func(t *testing.T) { testLists(t, open(t)) })
 	t.Run("deliveries are dropped when they are old", func(t *testing.T) { testRetain(t, open(t)) })
 	t.Run("a voided deploy counts for nothing and the next one is derived anew", func(t *testing.T) {
@@ -331,5 +332,33 @@ func testRetain(t *testing.T, s *Store) {
 	}
 	if list, err := s.Deliveries(t.Context(), 10); err != nil || len(list) != 2 {
 		t.Errorf("%d deliveries are kept, %v; want 2", len(list), err)
+	}
+}
+
+// testTimings counts trouble of releases alone, and none of a void one.
+func testTimings(t *testing.T, s *Store) {
+	failed := func(scene *verifier.Scene) (verifier.Effects, error) {
+		effects, err := watch(scene)
+		at := scene.Deploy.At.Add(5 * time.Minute)
+		effects.Verifications[0].State, effects.Verifications[0].FailedAt = verifier.FailedState, &at
+		return effects, err
+	}
+	passed := func(scene *verifier.Scene) (verifier.Effects, error) {
+		effects, err := watch(scene)
+		effects.Verifications[0].State = verifier.Passed
+		return effects, err
+	}
+	toggle, gone := release("b", "1.0", noon.Add(time.Minute)), release("c", "1.1", noon.Add(2*time.Minute))
+	toggle.Change = verifier.Toggle
+	put(t, s, release("a", "1.0", noon), failed)
+	put(t, s, toggle, failed)
+	put(t, s, gone, failed)
+	put(t, s, release("d", "1.2", noon.Add(20*time.Minute)), passed)
+	if _, err := s.VoidDeploy(t.Context(), "c", "anna", "never happened", noon); err != nil {
+		t.Fatal(err)
+	}
+	list, err := s.Timings(t.Context(), "2016-09", nil)
+	if err != nil || len(list) != 1 || list[0].Deploy != "a" || list[0].ToVerdict != 5*time.Minute || list[0].ToRecovery != 20*time.Minute {
+		t.Errorf("%+v, %v", list, err)
 	}
 }

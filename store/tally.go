@@ -55,14 +55,15 @@ func scanTally(rows *sql.Rows, month string) (t verifier.Tally, err error) {
 	return t, err
 }
 
-// Timings says how long trouble took to be found and to end, for the deploys of a month that failed.
+// Timings says how long trouble took to be found and to end, for the releases of a month that came to be live and failed.
 func (s *Store) Timings(ctx context.Context, month string, zone *time.Location) ([]verifier.Timing, error) {
 	from, to, err := monthBounds(month, zone)
 	if err != nil {
 		return nil, err
 	}
 	q := s.pool(ctx)
-	list, err := collect(q, scanVerification, selectVerification+` WHERE failed_at IS NOT NULL AND at >= $1 AND at < $2 AND state = 'failed'`, millis(from), millis(to))
+	list, err := collect(q, scanVerification, selectVerification+` WHERE failed_at IS NOT NULL AND at >= $1 AND at < $2 AND state = 'failed'
+		AND id IN (SELECT d.id FROM deploys d WHERE d.at >= $1 AND d.at < $2 AND d.live = 1)`, millis(from), millis(to))
 	if err != nil {
 		return nil, fmt.Errorf("time the failures of %s: %w", month, err)
 	}

@@ -31,7 +31,7 @@ func (s *Store) correct(ctx context.Context, what, id string, edit func(*verifie
 			return err
 		}
 		if d.Place.Key() != was.Place.Key() {
-			if err := t.putDeploy(d, ""); err != nil {
+			if err := t.putDeploy(d); err != nil {
 				return err
 			}
 			if err := t.reclassify(was.Place.Key(), was, s.catalogue().Service(was.Place, was.Team).Versions); err != nil {

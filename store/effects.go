@@ -223,7 +223,7 @@ func (t *tx) mark(id string, m verifier.Mark) error {
 		return err
 	}
 	d.Mark = &m
-	return t.putDeploy(d, "")
+	return t.putDeploy(d)
 }
 
 const selectVerification = `SELECT body, revision, due_at FROM verifications`

@@ -14,8 +14,13 @@ import (
 	"verifier/record"
 )
 
-// maxImportRows is how many rows an import writes in one transaction, so that a running daemon keeps writing beside it.
-const maxImportRows = 1000
+// maxImportRows is how many rows an import may write in one transaction, so that a running daemon keeps writing beside it. It writes
+// ImportRows at once, and between two transactions makes room for a daemon that tries again and again for the lock.
+const (
+	maxImportRows = 1000
+	ImportRows    = 250
+	importPause   = 5 * time.Millisecond
+)
 
 // RowError says which row of those given to StageImport is wrong, counted from 0.
 type RowError struct {
@@ -37,7 +42,7 @@ func (s *Store) BeginImport(ctx context.Context, name, by string, now time.Time)
 	}
 	id, err := uuid.NewV7()
 	if err == nil {
-		err = s.cleanImports(ctx)
+		err = s.cleanImports(ctx, true)
 	}
 	if err == nil {
 		err = s.writer.do(ctx, func(t *tx) error {
@@ -71,6 +76,7 @@ func (s *Store) StageImport(ctx context.Context, id string, deploys []verifier.D
 		}
 		return nil
 	})
+	time.Sleep(importPause)
 	return added, err
 }
 
@@ -91,7 +97,11 @@ func (t *tx) stage(catalogue *verifier.Catalogue, id string, fact verifier.Deplo
 	if team == "" {
 		team = catalogue.Service(joined.Place, "").Team
 	}
-	return known == nil, t.putDeploy(record.Fill(joined, team, joined.Group), id)
+	joined = record.Fill(joined, team, joined.Group)
+	if known == nil {
+		return true, t.insertDeploy(joined, id)
+	}
+	return false, t.putDeploy(joined)
 }
 
 // importedDeploy is a deploy with the import that it came by.
@@ -186,9 +196,14 @@ func (s *Store) abandon(ctx context.Context, id string) error {
 }
 
 // ResumeImports cleans up after imports whose process died: those that were whole are finished, the others taken out. While an import
-// runs there is nothing to do.
-func (s *Store) ResumeImports(ctx context.Context) error {
-	open, err := one64(s.pool(ctx), `SELECT COUNT(*) FROM imports WHERE state <> 'done'`)
+// runs there is nothing to do. It may take as long as the import would have.
+func (s *Store) ResumeImports(ctx context.Context) error { return s.resume(ctx, true) }
+
+// FinishImports is ResumeImports for those alone that were whole, and so belong into reports.
+func (s *Store) FinishImports(ctx context.Context) error { return s.resume(ctx, false) }
+
+func (s *Store) resume(ctx context.Context, all bool) error {
+	open, err := one64(s.pool(ctx), `SELECT COUNT(*) FROM imports WHERE state = 'whole' OR state = 'staging' AND $1 = 1`, bit(all))
 	if err != nil || open.Int64 == 0 {
 		return err
 	}
@@ -198,14 +213,14 @@ func (s *Store) ResumeImports(ctx context.Context) error {
 		return err
 	}
 	defer s.unlockImports()
-	return s.cleanImports(ctx)
+	return s.cleanImports(ctx, all)
 }
 
 // cleanImports is for who holds the lock: nobody else works on an import.
-func (s *Store) cleanImports(ctx context.Context) error {
+func (s *Store) cleanImports(ctx context.Context, all bool) error {
 	type row struct{ id, state string }
 	open, err := collect(s.pool(ctx), func(rows *sql.Rows) (r row, err error) { return r, rows.Scan(&r.id, &r.state) },
-		`SELECT id, state FROM imports WHERE state <> 'done'`)
+		`SELECT id, state FROM imports WHERE state = 'whole' OR state = 'staging' AND $1 = 1`, bit(all))
 	if err != nil {
 		return err
 	}

@@ -117,7 +117,7 @@ func (s *Store) move(t *tx, from, to verifier.Place) error {
 	}
 	for _, d := range deploys {
 		d.Place = to
-		if err := t.putDeploy(d, ""); err != nil {
+		if err := t.putDeploy(d); err != nil {
 			return err
 		}
 	}

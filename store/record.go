@@ -129,7 +129,7 @@ const (
 
 // place writes the deploy and rewrites kind and previous of its place from the earlier of its old and its new time on.
 func (t *tx) place(catalogue *verifier.Catalogue, known *verifier.Deploy, d verifier.Deploy) (verifier.Deploy, error) {
-	if err := t.putDeploy(d, ""); err != nil {
+	if err := t.putDeploy(d); err != nil {
 		return d, err
 	}
 	from := d
@@ -163,7 +163,7 @@ func (t *tx) reclassify(place string, from verifier.Deploy, mode string) error {
 		return err
 	}
 	for _, d := range record.Classify(state, rows, mode) {
-		if err := t.putDeploy(d, ""); err != nil {
+		if err := t.putDeploy(d); err != nil {
 			return err
 		}
 	}
@@ -240,25 +240,40 @@ func (t *tx) revert(place string, at int64) error {
 	return nil
 }
 
-// putDeploy writes the deploy's columns and body; what others know of it (watch, state) stays. imported is the import of a new row.
-func (t *tx) putDeploy(d verifier.Deploy, imported string) error {
-	body, err := json.Marshal(d)
+// putDeploy writes the deploy's columns and body; what others know of it (watch, state) stays.
+func (t *tx) putDeploy(d verifier.Deploy) error {
+	values, err := deployColumns(d)
 	if err != nil {
 		return err
 	}
-	n, err := t.affect(`UPDATE deploys SET place = $1, environment = $2, version = $3, at = $4, live = $5, sha = $6, body = $7, team = $8, kind = $9,
-		status = $10, change = $11, void = $12 WHERE id = $13`, d.Place.Key(), lower(d.Environment), d.Version, millis(d.At), bit(d.MovesLive()), d.Commit,
-		string(body), lower(d.Team), d.Kind, d.Status, d.Change, bit(d.Void), d.ID)
-	if err != nil {
+	n, err := t.affect(`UPDATE deploys SET place = $2, environment = $3, version = $4, at = $5, live = $6, sha = $7, body = $8, team = $9, kind = $10,
+		status = $11, change = $12, void = $13 WHERE id = $1`, values...)
+	switch {
+	case err != nil:
 		return err
-	}
-	if n > 0 {
+	case n > 0:
 		return t.refacet(d.ID)
+	}
+	return t.insertDeploy(d, "")
+}
+
+// insertDeploy writes a deploy that is not known, by an import or, without one, by itself.
+func (t *tx) insertDeploy(d verifier.Deploy, imported string) error {
+	values, err := deployColumns(d)
+	if err != nil {
+		return err
 	}
 	return t.exec(`INSERT INTO deploys (id, place, environment, version, at, live, sha, body, team, kind, status, change, void, import, facets, watch, state,
 		reverted, automatic) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, '', '', 0, 0)`,
+		append(values, imported, facets(d, "", false, false))...)
+}
+
+func deployColumns(d verifier.Deploy) ([]any, error) {
+	body, err := json.Marshal(d)
+	return []any{
 		d.ID, d.Place.Key(), lower(d.Environment), d.Version, millis(d.At), bit(d.MovesLive()), d.Commit, string(body), lower(d.Team), d.Kind, d.Status,
-		d.Change, bit(d.Void), imported, facets(d, "", false, false))
+		d.Change, bit(d.Void),
+	}, err
 }
 
 // receipt is how the deploy stands now.

@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"encoding/json"
 	"fmt"
+	"time"
 
 	"verifier"
 	"verifier/record"
@@ -41,7 +42,7 @@ func (s *Store) rederiveOnce(ctx context.Context, place string) (written int, er
 		if err := f.next(rows); err != nil {
 			return written, err
 		}
-		if len(f.changed) >= maxImportRows {
+		if len(f.changed) >= ImportRows {
 			written += len(f.changed)
 			if err := s.writeDerived(ctx, f.take()); err != nil {
 				return written, err
@@ -118,6 +119,7 @@ func (s *Store) writeDerived(ctx context.Context, changed []derived) error {
 	if len(changed) == 0 {
 		return nil
 	}
+	defer time.Sleep(importPause)
 	return s.writer.do(ctx, func(t *tx) error {
 		for _, d := range changed {
 			if err := t.putDerived(d); err != nil {

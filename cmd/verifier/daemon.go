@@ -174,7 +174,7 @@ func (d *Daemon) Run(ctx context.Context) error {
 	work, stop := context.WithCancel(ctx)
 	defer stop()
 	var group sync.WaitGroup
-	for _, part := range []func(context.Context){d.runner.Run, d.keepSchedules, d.keepFiles, d.keepSelf, d.keepHeartbeat} {
+	for _, part := range []func(context.Context){d.runner.Run, d.keepSchedules, d.keepFiles, d.keepSelf, d.keepHeartbeat, d.resumeImports} {
 		group.Go(func() { part(work) })
 	}
 	served := make(chan error, 1)
@@ -205,10 +205,12 @@ func (d *Daemon) prepare(ctx context.Context) error {
 	if err := d.store.Reclaim(ctx, now, lifecycle.ActionLease); err != nil {
 		return fmt.Errorf("take up what was claimed before: %w", err)
 	}
-	if err := d.store.ResumeImports(ctx); err != nil {
-		return fmt.Errorf("go on with imports: %w", err)
-	}
 	return d.settle(ctx, d.live(), now)
+}
+
+// resumeImports cleans up after imports that died, beside what arrives.
+func (d *Daemon) resumeImports(ctx context.Context) {
+	d.failed("go on with imports", d.store.ResumeImports(ctx))
 }
 
 // settle is what a new configuration changes in the store: names that are claimed now, and the schedules.

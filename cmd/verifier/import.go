@@ -75,7 +75,7 @@ func stageAll(ctx context.Context, s *store.Store, name string, from io.Reader, 
 			err = errors.Join(err, s.AbandonImport(context.WithoutCancel(ctx), id))
 		}
 	}()
-	batch, lines := make([]verifier.Deploy, 0, importBatch), make([]int, 0, importBatch)
+	batch, lines := make([]verifier.Deploy, 0, store.ImportRows), make([]int, 0, store.ImportRows)
 	stage := func() error {
 		n, err := s.StageImport(ctx, id, batch)
 		added += n
@@ -89,7 +89,7 @@ func stageAll(ctx context.Context, s *store.Store, name string, from io.Reader, 
 	err = intake.ReadCSV(from, now, cfg.zone, func(line int, d verifier.Deploy) error {
 		d.Tool, d.RecordedAt = "import", now.UTC()
 		batch, lines = append(batch, d), append(lines, line)
-		if len(batch) < importBatch {
+		if len(batch) < store.ImportRows {
 			return nil
 		}
 		return stage()
@@ -99,6 +99,3 @@ func stageAll(ctx context.Context, s *store.Store, name string, from io.Reader, 
 	}
 	return id, added, err
 }
-
-// importBatch is how many deploys are written in one transaction.
-const importBatch = 1000

@@ -75,7 +75,7 @@ func reportCommand() *cobra.Command {
 				if month == "" {
 					month = time.Now().In(cfg.zone).Format("2006-01")
 				}
-				if err := s.ResumeImports(c.Context()); err != nil {
+				if err := s.FinishImports(c.Context()); err != nil {
 					return err
 				}
 				r, err := makeReport(c.Context(), s, month, by, cfg.zone, cfg.catalogue())

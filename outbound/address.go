@@ -1,7 +1,9 @@
 package outbound
 
 import (
+	"cmp"
 	"context"
+	"net"
 	"net/netip"
 	"slices"
 	"syscall"
@@ -34,4 +36,32 @@ func guard(allow []netip.Prefix) func(context.Context, string, string, syscall.R
 		}
 		return nil
 	}
+}
+
+// Dial is how clients that bring their own transport connect: with New's address guard, and at most MaxBytes read from a connection.
+func Dial(c Config) func(ctx context.Context, network, address string) (net.Conn, error) {
+	dialer := dialer(c)
+	most := cmp.Or(c.MaxBytes, defaultMaxBytes)
+	return func(ctx context.Context, network, address string) (net.Conn, error) {
+		conn, err := dialer.DialContext(ctx, network, address)
+		if err != nil {
+			return nil, err
+		}
+		return &boundedConn{Conn: conn, left: most, max: most}, nil
+	}
+}
+
+// boundedConn is a connection that fails once more than max bytes came in.
+type boundedConn struct {
+	net.Conn
+	left, max int64
+}
+
+func (b *boundedConn) Read(p []byte) (int, error) {
+	if b.left < 0 {
+		return 0, tooLarge(b.max)
+	}
+	n, err := b.Conn.Read(p)
+	b.left -= int64(n)
+	return n, err
 }

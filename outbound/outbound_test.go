@@ -106,6 +106,22 @@ func TestGuardHoldsAtConnectTime(t *testing.T) {
 	}
 }
 
+func TestDialIsGuardedAndBounded(t *testing.T) {
+	if _, err := Dial(Config{})(t.Context(), "tcp", "169.254.169.254:80"); !errors.Is(err, verifier.ErrInvalid) {
+		t.Errorf("got %v, want it refused", err)
+	}
+	s := serve(t, func(w http.ResponseWriter, r *http.Request) { fmt.Fprint(w, strings.Repeat("x", 1<<20)) })
+	client := http.Client{Transport: &http.Transport{DialContext: Dial(Config{MaxBytes: 100 << 10})}}
+	resp, err := client.Get(s.URL)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer resp.Body.Close()
+	if b, err := io.ReadAll(resp.Body); !errors.Is(err, ErrTooLarge) || len(b) > 200<<10 {
+		t.Errorf("%d bytes, error %v; want it cut off", len(b), err)
+	}
+}
+
 func TestRedirects(t *testing.T) {
 	other := serve(t, func(w http.ResponseWriter, r *http.Request) { fmt.Fprint(w, `{}`) })
 	s := serve(t, func(w http.ResponseWriter, r *http.Request) {

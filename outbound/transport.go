@@ -42,17 +42,22 @@ func New(c Config) (http.RoundTripper, error) {
 		}
 		tlsConfig.RootCAs = pool
 	}
-	dialer := &net.Dialer{Timeout: 10 * time.Second, KeepAlive: 30 * time.Second, ControlContext: guard(c.Allow)}
 	return &transport{
 		next: &http.Transport{
-			Proxy: http.ProxyFromEnvironment, DialContext: dialer.DialContext, TLSClientConfig: tlsConfig, ForceAttemptHTTP2: true,
+			Proxy: http.ProxyFromEnvironment, DialContext: dialer(c).DialContext, TLSClientConfig: tlsConfig, ForceAttemptHTTP2: true,
 			MaxIdleConns: 100, MaxIdleConnsPerHost: 16, IdleConnTimeout: 90 * time.Second, TLSHandshakeTimeout: 10 * time.Second,
 			ExpectContinueTimeout: time.Second, MaxResponseHeaderBytes: 1 << 20,
 		},
 		timeout:   cmp.Or(c.Timeout, 30*time.Second),
-		max:       cmp.Or(c.MaxBytes, 32<<20),
+		max:       cmp.Or(c.MaxBytes, defaultMaxBytes),
 		userAgent: cmp.Or(c.UserAgent, "verifier"),
 	}, nil
+}
+
+const defaultMaxBytes = 32 << 20
+
+func dialer(c Config) *net.Dialer {
+	return &net.Dialer{Timeout: 10 * time.Second, KeepAlive: 30 * time.Second, ControlContext: guard(c.Allow)}
 }
 
 func trust(file string) (*x509.CertPool, error) {
@@ -108,7 +113,7 @@ type bounded struct {
 
 func (b *bounded) Read(p []byte) (int, error) {
 	if b.left < 0 {
-		return 0, b.tooLarge()
+		return 0, tooLarge(b.max)
 	}
 	if int64(len(p)) > b.left+1 {
 		p = p[:b.left+1]
@@ -116,12 +121,12 @@ func (b *bounded) Read(p []byte) (int, error) {
 	n, err := b.body.Read(p)
 	b.left -= int64(n)
 	if b.left < 0 {
-		return n - 1, b.tooLarge()
+		return n - 1, tooLarge(b.max)
 	}
 	return n, err
 }
 
-func (b *bounded) tooLarge() error { return fmt.Errorf("%w: more than %d bytes", ErrTooLarge, b.max) }
+func tooLarge(most int64) error { return fmt.Errorf("%w: more than %d bytes", ErrTooLarge, most) }
 
 func (b *bounded) Close() error {
 	defer b.cancel()

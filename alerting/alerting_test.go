@@ -10,12 +10,14 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"net/url"
+	"path/filepath"
 	"strings"
 	"sync"
 	"testing"
 	"time"
 
 	"verifier"
+	"verifier/outbound"
 )
 
 var now = time.Date(2026, 11, 24, 14, 11, 0, 0, time.UTC)
@@ -23,9 +25,10 @@ var now = time.Date(2026, 11, 24, 14, 11, 0, 0, time.UTC)
 // inbox is a server that keeps what it is sent, and fails as long as it is told to.
 type inbox struct {
 	*httptest.Server
-	mu     sync.Mutex
-	bodies []map[string]any
-	fails  int
+	mu      sync.Mutex
+	bodies  []map[string]any
+	headers []http.Header
+	fails   int
 }
 
 func newInbox(t *testing.T) *inbox {
@@ -44,7 +47,7 @@ func newInbox(t *testing.T) *inbox {
 		if err := json.Unmarshal(body, &tree); err != nil {
 			t.Errorf("no JSON: %s", body)
 		}
-		r.bodies = append(r.bodies, tree)
+		r.bodies, r.headers = append(r.bodies, tree), append(r.headers, q.Header)
 		w.WriteHeader(http.StatusAccepted)
 	}))
 	t.Cleanup(r.Close)
@@ -67,7 +70,7 @@ func trouble14() verifier.Incident {
 
 func load(t *testing.T, text string) *Alerting {
 	t.Helper()
-	a, err := Load([]byte(text), t.TempDir(), http.DefaultTransport, &url.URL{Scheme: "https", Host: "v"}, slog.New(slog.DiscardHandler))
+	a, err := Load([]byte(text), filepath.Join(t.TempDir(), "verifier.yaml"), outbound.Dial(outbound.Config{}), &url.URL{Scheme: "https", Host: "v"}, slog.New(slog.DiscardHandler))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -165,21 +168,4 @@ route:
 	}
 }
 
-func TestBadConfigurations(t *testing.T) {
-	for want, text := range map[string]string{
-		"group_by":      "receivers: [{name: a}]\nroute: {receiver: a, group_by: [team]}",
-		"inhibit_rules": "receivers: [{name: a}]\nroute: {receiver: a}\ninhibit_rules: [{source_matchers: [a=b], target_matchers: [c=d]}]",
-		"line 3":        "receivers: [{name: a}]\nroute: {receiver: a}\nrecievers: []",
-		"undefined":     "receivers: [{name: a}]\nroute: {receiver: b}",
-		"no route":      "receivers: [{name: a}]",
-		"api_url":       "receivers: [{name: a, slack_configs: [{app_token: x, channel: c, update_message: true}]}]\nroute: {receiver: a}",
-	} {
-		_, err := Load([]byte(text), ".", http.DefaultTransport, &url.URL{}, slog.New(slog.DiscardHandler))
-		if err == nil || !strings.Contains(err.Error(), want) {
-			t.Errorf("%q: %v, want %q in it", text, err, want)
-		}
-	}
-	if a, err := Load(nil, ".", nil, nil, nil); err != nil || len(a.Targets(trouble14(), now)) != 0 {
-		t.Errorf("no configuration: %v", err)
-	}
-}
+func asTemporary(err error, into **verifier.TemporaryError) bool { return errors.As(err, into) }

@@ -5,56 +5,70 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"net/http"
+	"net"
 	"net/url"
 	"path/filepath"
 	"slices"
 	"strings"
 	"time"
 
-	"github.com/prometheus/alertmanager/alert"
 	"github.com/prometheus/alertmanager/config"
 	"github.com/prometheus/alertmanager/config/receiver"
 	"github.com/prometheus/alertmanager/dispatch"
-	"github.com/prometheus/alertmanager/nflog"
 	"github.com/prometheus/alertmanager/notify"
 	"github.com/prometheus/alertmanager/template"
 	"github.com/prometheus/alertmanager/timeinterval"
 	commoncfg "github.com/prometheus/common/config"
 	"github.com/prometheus/common/model"
-
-	"verifier"
 )
+
+// Dial connects to an address; it is outbound.Dial's, so that channels are guarded as every other client.
+type Dial = func(ctx context.Context, network, address string) (net.Conn, error)
 
 // Alerting is one configuration of receivers and routes.
 type Alerting struct {
-	route        *dispatch.Route // nil: nobody is told
-	integrations map[string][]notify.Integration
-	intervals    *timeinterval.Intervener
+	route     *dispatch.Route // nil: nobody is told
+	receivers map[string]*channels
+	intervals *timeinterval.Intervener
+	texts     *template.Template
+	dial      Dial
+	log       *slog.Logger
 }
 
-// Load reads the keys global, receivers, route, time_intervals and templates of the text. Templates are found beside baseDir;
-// external is the console's address. A text without any of them tells nobody.
-func Load(text []byte, baseDir string, _ http.RoundTripper, external *url.URL, log *slog.Logger) (*Alerting, error) {
-	a := &Alerting{integrations: map[string][]notify.Integration{}}
+// channels are one receiver: what it was configured as, and its integrations, which answer questions and send nothing.
+type channels struct {
+	config       config.Receiver
+	integrations []notify.Integration
+}
+
+// Load reads the keys global, receivers, route, time_intervals and templates of the file's text; relative paths begin beside the
+// file. external is the console's address. A text without any of the keys tells nobody. Errors say where in the file.
+func Load(text []byte, file string, dial Dial, external *url.URL, log *slog.Logger) (*Alerting, error) {
+	a := &Alerting{receivers: map[string]*channels{}, dial: dial, log: log}
 	if strings.TrimSpace(string(text)) == "" {
 		return a, nil
 	}
-	c, err := parse(text)
-	if err != nil {
-		return nil, fmt.Errorf("receivers and route: %w", err)
-	}
-	if err := refused(c); err != nil {
+	source := newSource(text, file)
+	if err := source.refused(); err != nil {
 		return nil, err
 	}
-	texts, err := texts(c, baseDir, external)
+	c, err := parse(string(text))
 	if err != nil {
-		return nil, err
+		return nil, source.explain(err)
+	}
+	if err := besideFile(c, filepath.Dir(file)); err != nil {
+		return nil, source.explain(err)
+	}
+	source.defaults(c)
+	if a.texts, err = texts(c, filepath.Dir(file), external); err != nil {
+		return nil, source.explain(err)
 	}
 	for _, r := range c.Receivers {
-		if a.integrations[r.Name], err = receiver.BuildReceiverIntegrations(r, texts, log, commoncfg.WithUserAgent("verifier")); err != nil {
-			return nil, fmt.Errorf("receiver %s: %w", r.Name, err)
+		built, err := a.build(r, "")
+		if err != nil {
+			return nil, source.explain(fmt.Errorf("receiver %q: %w", r.Name, err))
 		}
+		a.receivers[r.Name] = &channels{r, built}
 	}
 	a.route = dispatch.NewRoute(c.Route, nil)
 	a.intervals = intervals(c)
@@ -62,36 +76,44 @@ func Load(text []byte, baseDir string, _ http.RoundTripper, external *url.URL, l
 }
 
 // parse reads the text as Alertmanager does. Its own checks panic at some texts, such as update_message without an api_url.
-func parse(text []byte) (c *config.Config, err error) {
+func parse(text string) (c *config.Config, err error) {
 	defer func() {
 		if p := recover(); p != nil {
 			err = errors.New("a receiver lacks a key that another of its keys needs (Slack's update_message needs api_url: https://slack.com/api/chat.postMessage)")
 		}
 	}()
-	return config.Load(string(text))
+	return config.Load(text)
 }
 
-// refused names the keys that have no meaning here.
-func refused(c *config.Config) error {
-	var problems []error
-	if len(c.InhibitRules) > 0 {
-		problems = append(problems, errors.New("inhibit_rules: there is nothing to inhibit: one incident already stands for all deploys of a group; take it out"))
+// build makes the integrations of a receiver. A key goes out as the Idempotency-Key of every request that they make: the notifiers
+// take no header with a call, so that a call gets notifiers of its own.
+func (a *Alerting) build(r config.Receiver, key string) ([]notify.Integration, error) {
+	if key != "" {
+		r = withHeader(r, "Idempotency-Key", key)
 	}
-	var walk func(*config.Route)
-	walk = func(r *config.Route) {
-		if len(r.GroupByStr) > 0 || r.GroupWait != nil || r.GroupInterval != nil {
-			problems = append(problems, errors.New("route: group_by, group_wait and group_interval have no effect: incidents are grouped by deploy group, environment and team; take them out"))
-		}
-		for _, child := range r.Routes {
-			walk(child)
-		}
-	}
-	walk(c.Route)
-	return errors.Join(problems...)
+	return receiver.BuildReceiverIntegrations(r, a.texts, a.log, commoncfg.WithUserAgent("verifier"),
+		commoncfg.WithDialContextFunc(commoncfg.DialContextFunc(a.dial)), commoncfg.WithKeepAlivesDisabled(), commoncfg.WithHTTP2Disabled())
 }
 
-func texts(c *config.Config, baseDir string, external *url.URL) (*template.Template, error) {
-	t, err := template.FromGlobs(nil)
+// integration finds one of a receiver's by its kind and its place among those of the kind.
+func (a *Alerting) integration(name, kind string, index int) (notify.Integration, bool) {
+	c, ok := a.receivers[name]
+	if !ok {
+		return notify.Integration{}, false
+	}
+	return pick(c.integrations, kind, index)
+}
+
+func pick(list []notify.Integration, kind string, index int) (notify.Integration, bool) {
+	i := slices.IndexFunc(list, func(i notify.Integration) bool { return i.Name() == kind && i.Index() == index })
+	if i < 0 {
+		return notify.Integration{}, false
+	}
+	return list[i], true
+}
+
+func texts(c *config.Config, folder string, external *url.URL) (*template.Template, error) {
+	t, err := template.FromGlobs(nil, withFunctions)
 	if err != nil {
 		return nil, fmt.Errorf("templates: %w", err)
 	}
@@ -99,11 +121,8 @@ func texts(c *config.Config, baseDir string, external *url.URL) (*template.Templ
 		return nil, fmt.Errorf("templates: %w", err)
 	}
 	for _, pattern := range c.Templates {
-		if !filepath.IsAbs(pattern) {
-			pattern = filepath.Join(baseDir, pattern)
-		}
-		if err := t.FromGlob(pattern); err != nil {
-			return nil, fmt.Errorf("templates: %s: %w", pattern, err)
+		if err := t.FromGlob(inFolder(folder, pattern)); err != nil {
+			return nil, fmt.Errorf("templates: %q: %w", pattern, err)
 		}
 	}
 	t.ExternalURL = external
@@ -160,82 +179,4 @@ func (a *Alerting) quiet(m matched, now time.Time) (bool, error) {
 		return !active, err
 	}
 	return false, nil
-}
-
-// send gives the incident to one notifier. thread is Slack's place of the message, kept between calls.
-func send(ctx context.Context, i notify.Integration, m matched, in verifier.Incident, thread map[string]string, now time.Time) (map[string]string, error) {
-	a := alertOf(in)
-	ctx = notify.WithGroupKey(ctx, in.ID)
-	ctx = notify.WithGroupLabels(ctx, model.LabelSet{"alertname": "Verifier"})
-	ctx = notify.WithRouteLabels(ctx, model.LabelSet{})
-	ctx = notify.WithReceiverName(ctx, m.receiver)
-	ctx = notify.WithNow(ctx, now)
-	ctx = notify.WithRepeatInterval(ctx, m.repeat)
-	ctx = notify.WithRouteID(ctx, m.receiver)
-	reason := notify.ReasonFirstNotification
-	if in.Resolved != nil {
-		reason = notify.ReasonAllAlertsResolved
-		ctx = notify.WithResolvedAlerts(ctx, []uint64{uint64(a.Fingerprint())})
-		ctx = notify.WithFiringAlerts(ctx, nil)
-	} else {
-		ctx = notify.WithFiringAlerts(ctx, []uint64{uint64(a.Fingerprint())})
-		ctx = notify.WithResolvedAlerts(ctx, nil)
-	}
-	ctx = notify.WithNotificationReason(ctx, reason)
-	store := nflog.NewStore(nil)
-	for k, v := range thread {
-		store.SetStr(k, v)
-	}
-	ctx = notify.WithNflogStore(ctx, store)
-	again, err := i.Notify(ctx, a)
-	if err == nil && again {
-		err = errors.New("the channel asks to be tried again")
-	}
-	if err != nil {
-		return thread, trouble(err, again)
-	}
-	out := map[string]string{}
-	for _, key := range []string{"threadTs", "channelId"} {
-		if v, ok := store.GetStr(key); ok && v != "" {
-			out[key] = v
-		}
-	}
-	return out, nil
-}
-
-// alertOf is the incident as Alertmanager knows it.
-func alertOf(in verifier.Incident) *alert.Alert {
-	labels := model.LabelSet{"alertname": "Verifier"}
-	for name, value := range in.Labels {
-		if value != "" {
-			labels[model.LabelName(name)] = model.LabelValue(value)
-		}
-	}
-	var links []string
-	for _, l := range in.Links {
-		links = append(links, l.Text+": "+l.URL)
-	}
-	annotations := model.LabelSet{
-		"title": model.LabelValue(title(in)), "text": model.LabelValue(in.Text), "url": model.LabelValue(in.URL),
-		"links": model.LabelValue(strings.Join(links, "\n")),
-	}
-	a := &alert.Alert{Alert: model.Alert{Labels: labels, Annotations: annotations, StartsAt: in.Opened, GeneratorURL: in.URL}, UpdatedAt: in.Updated}
-	if in.Resolved != nil {
-		a.EndsAt = *in.Resolved
-	}
-	return a
-}
-
-func title(in verifier.Incident) string {
-	switch {
-	case in.Resolved != nil:
-		return "🟢 " + in.Title
-	case in.Kind == verifier.IncidentReport:
-		return in.Title
-	case in.Labels["outcome"] == string(verifier.Passed):
-		return "🟢 " + in.Title
-	case in.Severity == verifier.SeverityPage:
-		return "🔴 " + in.Title
-	}
-	return "🟠 " + in.Title
 }

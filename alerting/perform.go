@@ -9,7 +9,6 @@ import (
 	"time"
 
 	"verifier"
-	"verifier/outbound"
 )
 
 // Incidents gives an incident as it is now.
@@ -38,10 +37,10 @@ type memory struct {
 	Thread   map[string]string `json:"thread,omitempty"`
 }
 
-// pagers wake people: they are triggered only where a person is needed.
-var pagers = []string{"pagerduty", "opsgenie", "victorops", "incidentio"}
+// pagers wake people: they are triggered only where a person is needed. Pushover is one because its default is an emergency.
+var pagers = []string{"pagerduty", "opsgenie", "victorops", "incidentio", "pushover"}
 
-// recheck is how long what is muted waits until it is looked at again.
+// recheck is how long what is muted waits until it is looked at again, and how long a test stays open on a pager.
 const recheck = time.Minute
 
 // Perform sends the incident as it is now, if there is anything new to say.
@@ -56,28 +55,50 @@ func (p *performer) Perform(ctx context.Context, action verifier.Action) (verifi
 	if err != nil {
 		return verifier.Performed{}, err
 	}
-	m, n, err := p.target(in, action.Key)
+	t, err := p.target(in, action.Key)
 	if err != nil {
 		return verifier.Performed{Message: err.Error()}, nil
 	}
-	integration := p.integrations[m.receiver][n]
-	now := p.now()
-	if !mem.wants(in, now, m.repeat, slices.Contains(pagers, integration.Name()), integration.SendResolved()) {
-		return verifier.Performed{Again: mem.again(in, m.repeat)}, nil
+	return p.perform(ctx, action.Key, t, in, mem)
+}
+
+// perform sends to one integration. Whoever was told hears the end of it, wherever the routes send the incident now.
+func (p *performer) perform(ctx context.Context, key string, t target, in verifier.Incident, mem memory) (verifier.Performed, error) {
+	if !t.routed && !mem.Sent {
+		return verifier.Performed{Message: "the routes send this elsewhere now"}, nil
 	}
-	quiet, err := p.quiet(m, now)
+	integration, _ := p.integration(t.receiver, t.kind, t.index) // unreachable otherwise: target found it
+	now, pager := p.now(), slices.Contains(pagers, t.kind)
+	if once(in) {
+		in.Resolved = nil
+	}
+	if pager && test(in) && mem.Sent {
+		in.Resolved = &now
+	}
+	if !mem.wants(in, now, t.repeat, pager, integration.SendResolved()) {
+		return verifier.Performed{Again: mem.again(in, t.repeat)}, nil
+	}
+	quiet, err := p.quiet(t.matched, now)
 	if err != nil {
 		return verifier.Performed{}, err
 	}
-	if quiet || p.muted(in, now) {
+	if quiet && !test(in) || p.muted(in, now) {
 		return verifier.Performed{Again: now.Add(recheck)}, nil
 	}
-	if mem.Thread, err = send(ctx, integration, m, in, mem.Thread, now); err != nil {
-		return verifier.Performed{}, err
+	if mem.Thread, err = p.send(ctx, t, in, fmt.Sprintf("%s/%d", key, in.Revision), mem.Thread, now); err != nil {
+		return verifier.Performed{Memory: mem.kept()}, err
 	}
 	mem.Revision, mem.Sent, mem.Resolved, mem.At = in.Revision, true, in.Resolved != nil, now
-	kept, err := json.Marshal(mem)
-	return verifier.Performed{Memory: kept, Again: mem.again(in, m.repeat), Message: "sent to " + m.receiver}, err
+	again := mem.again(in, t.repeat)
+	if pager && test(in) && !mem.Resolved {
+		again = now.Add(recheck)
+	}
+	return verifier.Performed{Memory: mem.kept(), Again: again, Message: "sent to " + t.receiver}, nil
+}
+
+func (mem memory) kept() json.RawMessage {
+	text, _ := json.Marshal(mem) // unreachable error: plain fields
+	return text
 }
 
 // wants reports whether there is anything to send. What was resolved is never opened again, and what was never opened is not resolved.
@@ -90,7 +111,7 @@ func (mem memory) wants(in verifier.Incident, now time.Time, repeat time.Duratio
 	case pager && !in.Person:
 		return false
 	}
-	return !mem.Sent || mem.Revision != in.Revision || !once(in) && repeat > 0 && !now.Before(mem.At.Add(repeat))
+	return !mem.Sent || !once(in) && (mem.Revision != in.Revision || repeat > 0 && !now.Before(mem.At.Add(repeat)))
 }
 
 // again is when an incident that stays open is told of again; zero: never.
@@ -106,13 +127,5 @@ func once(in verifier.Incident) bool {
 	return in.Kind == verifier.IncidentReport || strings.HasPrefix(in.ID, "told/")
 }
 
-// trouble says whether a failed sending is worth another try: always, but for what the channel refused for good.
-func trouble(err error, again bool) error {
-	err = outbound.Redact(err)
-	text := err.Error()
-	refused := !again && (strings.Contains(text, "unexpected status code 4") || strings.Contains(text, "status code 4"))
-	if refused && !strings.Contains(text, "429") && !strings.Contains(text, "408") && !strings.Contains(text, "425") {
-		return err
-	}
-	return &verifier.TemporaryError{Err: err}
-}
+// test reports whether somebody tries a receiver.
+func test(in verifier.Incident) bool { return strings.HasPrefix(in.ID, "test/") }

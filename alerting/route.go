@@ -15,9 +15,13 @@ import (
 func (a *Alerting) Targets(in verifier.Incident, now time.Time) []verifier.Action {
 	var out []verifier.Action
 	for _, m := range a.receiversOf(in) {
-		for n, i := range a.integrations[m.receiver] {
+		c, ok := a.receivers[m.receiver]
+		if !ok {
+			continue // of an earlier configuration
+		}
+		for _, i := range c.integrations {
 			out = append(out, verifier.Action{
-				Key: fmt.Sprintf("alert/%s/%s/%s/%d", in.ID, m.receiver, i.Name(), n), Kind: verifier.ActionAlert, Subject: in.ID,
+				Key: fmt.Sprintf("alert/%s/%s/%s/%d", in.ID, m.receiver, i.Name(), i.Index()), Kind: verifier.ActionAlert, Subject: in.ID,
 				State: verifier.ActionWaiting, Created: now, DueAt: now,
 			})
 		}
@@ -43,23 +47,40 @@ func withName(labels map[string]string) map[string]string {
 	return out
 }
 
-// target finds the integration that an action's key names.
-func (a *Alerting) target(in verifier.Incident, key string) (m matched, n int, err error) {
+// target is one integration, and what the routes say of its receiver.
+type target struct {
+	matched
+	kind   string
+	index  int
+	routed bool // the incident goes there as the routes are now
+}
+
+// target finds the integration that an action's key names. It is the last two parts; names of receivers may hold slashes.
+func (a *Alerting) target(in verifier.Incident, key string) (target, error) {
 	rest := strings.TrimPrefix(key, "alert/"+in.ID+"/")
+	parts := strings.Split(rest, "/")
+	if len(parts) < 3 {
+		return target{}, fmt.Errorf("%s names no integration", key)
+	}
+	last := len(parts) - 1
+	index, err := strconv.Atoi(parts[last])
+	if err != nil {
+		return target{}, fmt.Errorf("%s names no integration", key)
+	}
+	t := target{matched: matched{receiver: strings.Join(parts[:last-1], "/")}, kind: parts[last-1], index: index}
+	if _, ok := a.integration(t.receiver, t.kind, t.index); !ok {
+		return t, fmt.Errorf("%s is no longer in the configuration", rest)
+	}
 	for _, m := range a.receiversOf(in) {
-		if after, ok := strings.CutPrefix(rest, m.receiver+"/"); ok {
-			_, index, _ := strings.Cut(after, "/")
-			n, err := strconv.Atoi(index)
-			if err == nil && n < len(a.integrations[m.receiver]) && after == fmt.Sprintf("%s/%d", a.integrations[m.receiver][n].Name(), n) {
-				return m, n, nil
-			}
+		if m.receiver == t.receiver {
+			t.matched, t.routed = m, true
 		}
 	}
-	return matched{}, 0, fmt.Errorf("%s is no longer in the configuration, or the routes send this elsewhere now", rest)
+	return t, nil
 }
 
 // Receivers are the names of all receivers.
-func (a *Alerting) Receivers() []string { return slices.Sorted(maps.Keys(a.integrations)) }
+func (a *Alerting) Receivers() []string { return slices.Sorted(maps.Keys(a.receivers)) }
 
 // Explain names the receivers that an incident with these labels goes to.
 func (a *Alerting) Explain(labels map[string]string) []string {

@@ -16,6 +16,7 @@ import (
 	"verifier/alerting"
 	"verifier/intake"
 	"verifier/lifecycle"
+	"verifier/outbound"
 	"verifier/rollback"
 	"verifier/rules"
 	"verifier/sinks"
@@ -73,8 +74,8 @@ func loadFrom(cfg *Config, rt transport, log *slog.Logger, observe func(source, 
 	if err != nil {
 		return nil, fmt.Errorf("url: %w", err)
 	}
-	if s.alerting, err = alerting.Load(cfg.alert, cfg.folder(), rt, external, log); err != nil {
-		return nil, fmt.Errorf("%s: %w", orDefault(cfg.path, "configuration"), err)
+	if s.alerting, err = alerting.Load(cfg.alert, cfg.path, outbound.Dial(outbound.Config{}), external, log); err != nil {
+		return nil, err
 	}
 	if err := cfg.checkReceivers(s.alerting.Receivers()); err != nil {
 		return nil, err

@@ -1,6 +1,7 @@
 package rules_test
 
 import (
+	"encoding/json"
 	"math"
 	"math/rand/v2"
 	"strings"
@@ -33,6 +34,13 @@ func TestFalseAlarms(t *testing.T) {
 	metric.Measure = verifier.Measure{Source: "metrics", Count: "x"}
 	slow := valueRule()
 	normal := func(int) float64 { return 0.2 + 0.04*random.NormFloat64() }
+	alike := func() func(int) float64 {
+		x := 0.0
+		return func(int) float64 { x = x/2 + 0.04*random.NormFloat64(); return 0.2 + x }
+	}
+	strict, fewer := valueRule(), ratioRule()
+	strict.Compare.Tolerate, strict.Compare.AtLeast = 0, 0
+	fewer.Compare.Worse, fewer.Compare.Tolerate = verifier.Lower, 0.05
 	bursts := func(int) (float64, float64) {
 		if random.Float64() < 0.05 {
 			return 20, 50
@@ -57,6 +65,16 @@ func TestFalseAlarms(t *testing.T) {
 		{"bursts", ratio, func() verifier.Case { return shop(past(120, bursts), events(settled, 60, bursts)) }},
 		{"values", slow, func() verifier.Case {
 			return shop(values(deployed.Add(-35*time.Minute), 120, normal), values(settled, 60, normal))
+		}},
+		{"values, nothing tolerated, of a short time before", strict, func() verifier.Case {
+			return shop(values(deployed.Add(-3*time.Minute), 5, normal), values(settled, 60, normal))
+		}},
+		{"values that are like their neighbours", slow, func() verifier.Case {
+			return shop(values(deployed.Add(-35*time.Minute), 120, alike()), values(settled, 60, alike()))
+		}},
+		{"fewer", fewer, func() verifier.Case { return shop(past(120, noise(40)), events(settled, 60, noise(38))) }},
+		{"against both", ratio, func() verifier.Case {
+			return peers(shop(past(120, noise(0.5)), events(settled, 60, noise(0.75))), events(settled, 60, noise(0.5)))
 		}},
 	} {
 		c.rule.Confidence = 1 - alpha
@@ -129,7 +147,7 @@ func TestPower(t *testing.T) {
 
 // Whatever the samples are, Judge answers, and impossible ones never pass.
 func TestJudgeNeverPanics(t *testing.T) {
-	odd := rapid.SampledFrom([]float64{0, 1, 3, 50, 1e-9, 1e300, -1, math.NaN(), math.Inf(1), math.Inf(-1)})
+	odd := rapid.SampledFrom([]float64{0, 1, 3, 50, 1e-9, 1e15, 1e300, math.MaxFloat64, -math.MaxFloat64, math.SmallestNonzeroFloat64, -1, math.NaN(), math.Inf(1), math.Inf(-1)})
 	sane := rapid.SampledFrom([]float64{0, 0, 1, 3, 0.2, 50})
 	rapid.Check(t, func(t *rapid.T) {
 		value := rapid.SampledFrom([]*rapid.Generator[float64]{odd, sane, sane}).Draw(t, "kind of values")
@@ -158,10 +176,8 @@ func TestJudgeNeverPanics(t *testing.T) {
 				t.Fatalf("passes on %+v: %s", s, f.Text)
 			}
 		}
-		for _, x := range []*float64{f.Value, f.Limit, f.Baseline} {
-			if x != nil && math.IsNaN(*x) {
-				t.Fatalf("%+v", f)
-			}
+		if _, err := json.Marshal(f); err != nil {
+			t.Fatalf("it cannot be kept: %v: %+v", err, f)
 		}
 		if f.Text == "" || strings.Contains(f.Text, "NaN") && r.Compare != nil {
 			t.Fatalf("says %q", f.Text)

@@ -125,6 +125,12 @@ func hasExposure(samples []verifier.Sample) bool {
 // roundingSlack lets PromQL's increase() extrapolate the events of a ratio a little further than what they are counted among.
 const roundingSlack = 1.1
 
+// Larger ones are mistakes of the query, and their sums no numbers.
+const (
+	mostValue = 1e100
+	mostCount = 1e15
+)
+
 // sound is the samples up to the first that cannot be believed, and what is wrong with that one.
 func sound(r verifier.Rule, samples []verifier.Sample) ([]verifier.Sample, string) {
 	for i, s := range samples {
@@ -132,6 +138,8 @@ func sound(r verifier.Rule, samples []verifier.Sample) ([]verifier.Sample, strin
 		switch {
 		case !finite(s.Value) || !finite(s.Count) || !finite(s.Exposure):
 			problem = "a value that is no number"
+		case max(s.Value, -s.Value) > mostValue || s.Count > mostCount || s.Exposure > mostCount:
+			problem = "a value beyond all measure"
 		case s.Count < 0 || s.Exposure < 0:
 			problem = "a negative count"
 		case r.Measure.Ratio != nil && s.Exposure == 0 && s.Count > 0,

@@ -44,6 +44,26 @@ func Dispersion(counts, exposure []float64) float64 {
 	return max(1, chi2/float64(len(counts)-1))
 }
 
+// Alike is how much a value is like the one before it: the autocorrelation at lag 1, from -1 to 1; 0 where all are the same or too
+// few to tell.
+func Alike(values []float64) float64 {
+	if len(values) < 3 {
+		return 0
+	}
+	mean := Sum(values) / float64(len(values))
+	both, own := 0.0, 0.0
+	for i, x := range values {
+		own += (x - mean) * (x - mean)
+		if i > 0 {
+			both += (x - mean) * (values[i-1] - mean)
+		}
+	}
+	if !(own > 0) || math.IsInf(own, 0) || math.IsNaN(both) {
+		return 0
+	}
+	return both / own
+}
+
 // Sum adds up.
 func Sum(values []float64) float64 {
 	sum := 0.0

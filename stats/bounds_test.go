@@ -64,3 +64,16 @@ func BenchmarkUpperRate(b *testing.B) {
 		stats.UpperRate(31, 6000, 0.0006)
 	}
 }
+
+func TestAlike(t *testing.T) {
+	for _, c := range []struct {
+		values []float64
+		want   float64
+	}{
+		{nil, 0}, {[]float64{1, 9}, 0}, {[]float64{3, 3, 3, 3}, 0}, {[]float64{1, 2, 1, 2}, -0.75}, {[]float64{1, 1, 2, 2}, 0.25}, {[]float64{1e300, -1e300, 1e300}, 0},
+	} {
+		if got := stats.Alike(c.values); math.Abs(got-c.want) > 1e-9 {
+			t.Errorf("%v: %g, want %g", c.values, got, c.want)
+		}
+	}
+}

@@ -60,7 +60,7 @@ func (v view) comparison(worse, inside, fine bool) (verifier.Outcome, verifier.R
 	last := v.after[len(v.after)-1].T
 	halfway := last.Sub(v.start) >= v.c.Until.Sub(v.start)/2
 	switch {
-	case worse:
+	case worse && !v.partial:
 		return verifier.Fail, verifier.IsWorse
 	case inside && halfway && !v.partial, fine && v.ended:
 		return verifier.Pass, ""

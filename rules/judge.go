@@ -110,7 +110,11 @@ func (v view) both(l, c ruling) ruling {
 		c.text = l.text + ". " + c.text
 		return c
 	case !v.ended:
-		return pending(c.text)
+		c.outcome, c.reason = verifier.Pending, ""
+		if l.outcome == verifier.Pending {
+			c.text = l.text + ". " + c.text
+		}
+		return c
 	case c.outcome == verifier.Pass:
 		return c
 	case l.outcome == verifier.Pass:

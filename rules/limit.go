@@ -20,7 +20,7 @@ type crossing struct {
 func (v view) judgeLimit(l verifier.Limit) ruling {
 	found := v.cross(l, v.after, v.c.Until, v.enough)
 	said := ruling{limit: bound(l, found)}
-	if w := found.first; w != nil && !(v.partial && undercounts(l)) {
+	if w := found.first; w != nil && !(v.partial && v.misleads(l)) {
 		said.outcome, said.reason = verifier.Fail, verifier.LimitCrossed
 		said.value, said.from, said.to = &w.value, w.from, w.to
 		said.before = v.crossedBefore(l)
@@ -41,8 +41,10 @@ func (v view) judgeLimit(l verifier.Limit) ruling {
 	return said
 }
 
-// undercounts reports whether an answer that lacks a part could cross the limit by that alone.
-func undercounts(l verifier.Limit) bool { return l.Above == nil && l.New == nil || l.Below != nil }
+// misleads reports whether an answer that lacks a part could cross the limit by that alone: a count that is too high already is not.
+func (v view) misleads(l verifier.Limit) bool {
+	return v.rule.Measure.Count == "" || l.Above == nil || l.Below != nil || l.Equals != nil
+}
 
 // crossedBefore reports whether the stretch before the deploy crossed the limit in any such window.
 func (v view) crossedBefore(l verifier.Limit) bool {

@@ -76,14 +76,13 @@ func (v view) detail() string {
 	return fmt.Sprintf(" (%s of %s%s)", number(v.count), number(v.exposure), what)
 }
 
-// compareText is value, baselines with where they came from, what is tolerated, and how sure it is.
+// compareText is value and window, baselines with where they came from, what is tolerated, and how sure it is.
 func (v view) compareText(said ruling, arms []against) string {
-	parts := make([]string, len(arms))
-	for i, a := range arms {
-		parts[i] = v.compared(a.base) + " " + v.origin(a.arm)
+	text := fmt.Sprintf("%s %s%s %s, %s UTC", v.subject(), v.compared(*said.value), v.detail(), v.afterText(), v.window())
+	for _, a := range arms {
+		text += "; against " + v.origin(a.arm) + ": " + v.compared(a.base)
 	}
-	text := fmt.Sprintf("%s %s%s %s; %s, tolerated %s %s", v.subject(), v.compared(*said.value), v.detail(), v.afterText(),
-		strings.Join(parts, ", "), v.upOrDown(said), v.compared(*said.limit))
+	text += "; tolerated " + v.upOrDown(said) + " " + v.compared(*said.limit)
 	switch {
 	case said.outcome == verifier.Fail:
 		return text + "; sure at " + percent(1-v.alpha())
@@ -93,6 +92,16 @@ func (v view) compareText(said ruling, arms []against) string {
 		return text + "; not sure yet"
 	}
 	return text
+}
+
+// window is the stretch that was judged.
+func (v view) window() string {
+	first, last := v.after[0].T.Add(-v.rule.Every), v.after[len(v.after)-1].T
+	from := clock(first)
+	if day := first.UTC().Format("2 Jan"); day != last.UTC().Format("2 Jan") {
+		from = day + " " + from
+	}
+	return from + " to " + clock(last)
 }
 
 func (v view) upOrDown(said ruling) string {
@@ -106,9 +115,9 @@ func (v view) upOrDown(said ruling) string {
 func (v view) origin(arm verifier.Arm) string {
 	switch arm {
 	case verifier.ArmBefore:
-		return "before" + v.stretch()
+		return v.stretch()
 	case verifier.ArmPeers:
-		return "where it is not yet deployed"
+		return "hosts not yet changed"
 	case verifier.ArmLastWeek:
 		return "a week earlier"
 	case verifier.ArmLastDeploy:
@@ -117,20 +126,21 @@ func (v view) origin(arm verifier.Arm) string {
 	return string(arm) // unreachable: the list of arms is closed
 }
 
+// stretch is the version and the times of the stretch before.
 func (v view) stretch() string {
 	b := v.c.Baseline
 	if b == nil {
-		return ""
-	}
-	version := b.Version
-	if version != "" {
-		version += ", "
+		return "before" // unreachable: where there is evidence of it there is a stretch
 	}
 	from := clock(b.From)
 	if day := b.From.UTC().Format("2 Jan"); day != v.c.From.UTC().Format("2 Jan") {
 		from = day + " " + from
 	}
-	return fmt.Sprintf(" (%s%s to %s UTC)", version, from, clock(b.Until))
+	times := from + " to " + clock(b.Until) + " UTC"
+	if b.Version == "" {
+		return times
+	}
+	return b.Version + ", " + times
 }
 
 func (v view) whyNoBaseline(cmp verifier.Compare) string {
@@ -171,7 +181,7 @@ func (v view) limitText(l verifier.Limit, w window, said ruling) string {
 		text += ", held for " + length(l.For)
 	}
 	if said.before {
-		text += "; it was crossed before the deploy too" + v.stretch()
+		text += "; it was crossed before the deploy too (" + v.stretch() + ")"
 	}
 	return text
 }
@@ -195,13 +205,13 @@ func (v view) limitSoFar(l verifier.Limit, worst *window) string {
 }
 
 func (v view) silentText() string {
-	proof := "which had data before" + v.stretch()
+	proof := "which had data before (" + v.stretch() + ")"
 	switch {
 	case v.rule.OnNoData == verifier.NoDataFail:
 	case v.c.Traffic:
 		proof += "; requests go on"
 	default:
-		proof += "; where it is not yet deployed there is data"
+		proof += "; hosts not yet changed have data"
 	}
 	if n := len(v.after); n > 0 {
 		return v.subject() + ": nothing since " + clock(v.after[n-1].T) + " UTC " + v.afterText() + ", " + proof

@@ -36,6 +36,9 @@ func (r *Runner) act(ctx context.Context, a verifier.Action) {
 	if done.Memory != nil {
 		a.Memory = done.Memory
 	}
+	if (errors.Is(err, context.DeadlineExceeded) || errors.Is(err, context.Canceled)) && !errors.Is(err, verifier.ErrTemporary) {
+		err = &verifier.TemporaryError{Err: err} // no answer in time is no refusal
+	}
 	switch {
 	case err == nil:
 		r.succeeded(ctx, a, done)

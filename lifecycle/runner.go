@@ -15,7 +15,7 @@ import (
 type Store interface {
 	ClaimVerifications(ctx context.Context, now time.Time, limit int, lease time.Duration) ([]verifier.Watched, error)
 	RenewVerifications(ctx context.Context, ids []string, until time.Time) error
-	ClaimActions(ctx context.Context, now time.Time, limit int, lease time.Duration) ([]verifier.Action, error)
+	ClaimActions(ctx context.Context, rollbacks bool, now time.Time, limit int, lease time.Duration) ([]verifier.Action, error)
 	SaveAction(ctx context.Context, a verifier.Action) error
 	Save(ctx context.Context, effects ...verifier.Effects) []error
 	Decide(ctx context.Context, verification string, decide func(*verifier.Scene) (verifier.Effects, error)) (*verifier.Verification, error)
@@ -47,6 +47,7 @@ type Runner struct {
 	ActTimeout time.Duration // of one action; 0 is 45 s
 
 	flying flying
+	lanes  lanes
 }
 
 // ActionLease is how long an action is claimed for: longer than it may take.
@@ -54,7 +55,7 @@ const ActionLease = time.Minute
 
 const (
 	lease      = 10 * time.Second
-	atOnce     = 64 // wakes and actions in flight
+	batch      = 64 // most that one claim takes: events wait for a claim's transaction
 	idlePoll   = 30 * time.Second
 	askTimeout = 30 * time.Second
 )
@@ -63,11 +64,11 @@ const (
 func (r *Runner) Run(ctx context.Context) {
 	work, stop := context.WithCancel(context.WithoutCancel(ctx))
 	defer stop()
-	slots := make(chan struct{}, atOnce)
+	r.lanes = newLanes()
 	var group sync.WaitGroup
 	group.Go(func() { r.renew(work, ctx.Done()) })
 	for ctx.Err() == nil {
-		if r.claim(ctx, work, slots, &group) == 0 {
+		if r.claim(ctx, work, &group) == 0 {
 			r.sleep(ctx)
 		}
 	}
@@ -75,31 +76,43 @@ func (r *Runner) Run(ctx context.Context) {
 	group.Wait()
 }
 
-// claim takes what is due as far as there are free slots, and reports how much it was.
-func (r *Runner) claim(ctx, work context.Context, slots chan struct{}, group *sync.WaitGroup) int {
-	free := max(1, cap(slots)-len(slots))
+// claim takes what is due as far as its lane is free, and reports how much it was.
+func (r *Runner) claim(ctx, work context.Context, group *sync.WaitGroup) int {
+	return r.claimActions(ctx, work, group, r.lanes.rollbacks, true) +
+		r.claimWatches(ctx, work, group) +
+		r.claimActions(ctx, work, group, r.lanes.actions, false)
+}
+
+func (r *Runner) claimWatches(ctx, work context.Context, group *sync.WaitGroup) int {
+	free := r.lanes.watches.free()
+	if free == 0 {
+		return 0
+	}
 	now := r.Now()
 	watched, err := r.Store.ClaimVerifications(ctx, now, free, lease)
 	r.failed("claim verifications", err)
 	for _, w := range watched {
 		r.observeLateness(now, w)
 		r.flying.add(w.Verification.ID)
-		slots <- struct{}{}
-		group.Go(func() {
-			defer func() { r.flying.remove(w.Verification.ID); <-slots }()
+		r.lanes.run(group, r.lanes.watches, func() {
+			defer r.flying.remove(w.Verification.ID)
 			r.wake(work, w)
 		})
 	}
-	actions, err := r.Store.ClaimActions(ctx, now, max(1, free/4), ActionLease)
+	return len(watched)
+}
+
+func (r *Runner) claimActions(ctx, work context.Context, group *sync.WaitGroup, on lane, rollbacks bool) int {
+	free := on.free()
+	if free == 0 {
+		return 0
+	}
+	actions, err := r.Store.ClaimActions(ctx, rollbacks, r.Now(), free, ActionLease)
 	r.failed("claim actions", err)
 	for _, a := range actions {
-		slots <- struct{}{}
-		group.Go(func() {
-			defer func() { <-slots }()
-			r.act(work, a)
-		})
+		r.lanes.run(group, on, func() { r.act(work, a) })
 	}
-	return len(watched) + len(actions)
+	return len(actions)
 }
 
 func (r *Runner) observeLateness(now time.Time, w verifier.Watched) {
@@ -119,12 +132,16 @@ func (r *Runner) sleep(ctx context.Context) {
 	if err != nil {
 		wait = time.Second
 	}
+	if r.lanes.full() {
+		wait = max(wait, 100*time.Millisecond) // what is due must wait for a place, which is signalled
+	}
 	timer := time.NewTimer(wait)
 	defer timer.Stop()
 	select {
 	case <-ctx.Done():
 	case <-timer.C:
 	case <-r.Store.Changed():
+	case <-r.lanes.freed:
 	}
 }
 

@@ -71,7 +71,7 @@ func newSim(t *testing.T, mode verifier.RollbackMode) *sim {
 		Rules: func(verifier.Deploy) ([]verifier.Rule, string) { return s.rules, "sha256:sim" },
 	}
 	s.runner = &Runner{
-		Store: st, Now: func() time.Time { return s.clock }, Log: slog.New(slog.DiscardHandler),
+		lanes: newLanes(), Store: st, Now: func() time.Time { return s.clock }, Log: slog.New(slog.DiscardHandler),
 		World:   func() World { w := s.world; w.Catalogue = s.catalogue(); return w },
 		Sources: func() Backends { return Backends{"logs": s} },
 		Performers: map[verifier.ActionKind]verifier.Performer{
@@ -197,7 +197,7 @@ func (s *sim) run(d time.Duration) {
 			s.clock = due
 		}
 		var group sync.WaitGroup
-		s.runner.claim(s.t.Context(), s.t.Context(), make(chan struct{}, 256), &group)
+		s.runner.claim(s.t.Context(), s.t.Context(), &group)
 		group.Wait()
 		s.followCalls()
 	}

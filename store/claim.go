@@ -125,15 +125,16 @@ func scanAction(rows *sql.Rows) (a verifier.Action, err error) {
 	return a, err
 }
 
-// ClaimActions takes up to limit actions that are due, as ClaimVerifications does.
-func (s *Store) ClaimActions(ctx context.Context, now time.Time, limit int, lease time.Duration) ([]verifier.Action, error) {
-	due, err := one64(s.pool(ctx), `SELECT MIN(due_at) FROM actions WHERE state = 'waiting'`)
+// ClaimActions takes up to limit actions that are due, as ClaimVerifications does: the calls of rollbacks, or all others.
+func (s *Store) ClaimActions(ctx context.Context, rollbacks bool, now time.Time, limit int, lease time.Duration) ([]verifier.Action, error) {
+	due, err := one64(s.pool(ctx), `SELECT MIN(due_at) FROM actions WHERE state = 'waiting' AND (kind = $1) = $2`, verifier.ActionRollback, rollbacks)
 	if err != nil || !due.Valid || due.Int64 > millis(now) {
 		return nil, err
 	}
 	var out []verifier.Action
 	err = s.writer.do(ctx, func(t *tx) (err error) {
-		out, err = collect(t, scanAction, selectAction+` WHERE state = 'waiting' AND due_at <= $1 ORDER BY due_at LIMIT $2`, millis(now), limit)
+		out, err = collect(t, scanAction, selectAction+` WHERE state = 'waiting' AND due_at <= $1 AND (kind = $2) = $3 ORDER BY due_at LIMIT $4`,
+			millis(now), verifier.ActionRollback, rollbacks, limit)
 		for i := range out {
 			out[i].Revision++
 			if err == nil {

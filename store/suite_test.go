@@ -104,7 +104,7 @@ func suite(t *testing.T, open func(testing.TB) *Store) {
 		}
 		for range 2 {
 			claimed, err := s.ClaimVerifications(t.Context(), noon, 10, 10*time.Second)
-			actions, err2 := s.ClaimActions(t.Context(), noon, 10, time.Minute)
+			actions, err2 := s.ClaimActions(t.Context(), false, noon, 10, time.Minute)
 			if err != nil || err2 != nil || len(claimed) != 1 || len(actions) != 1 {
 				t.Fatalf("claimed %d and %d, %v, %v", len(claimed), len(actions), err, err2)
 			}
@@ -135,7 +135,7 @@ func suite(t *testing.T, open func(testing.TB) *Store) {
 		if err := s.Save(t.Context(), arm)[0]; err != nil {
 			t.Fatal(err)
 		}
-		running, err := s.ClaimActions(t.Context(), noon, 1, time.Minute)
+		running, err := s.ClaimActions(t.Context(), false, noon, 1, time.Minute)
 		if err != nil || len(running) != 1 {
 			t.Fatalf("got %v, %v", running, err)
 		}

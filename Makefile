@@ -34,10 +34,13 @@ fuzz: ## each fuzz test for a while
 	$(GO) test -run '^$$' -fuzz FuzzReadCSV -fuzztime 30s ./intake
 	$(GO) test -run '^$$' -fuzz FuzzMonth -fuzztime 10s ./report
 
-bench: ## durable events, and what a question to a log file costs
+bench: ## what is promised and what this machine does, in a few minutes; idle memory beside Alertmanager's where that is installed
+	$(GO) test -run '^$$' -bench '^BenchmarkGoals$$' -benchtime 1x -timeout 15m ./cmd/verifier
+
+bench-parts: ## the store alone, and what a question to a log file costs
 	$(GO) test -run '^$$' -bench . -timeout 20m ./store ./sources
 
 clean:
 	rm -f verifier
 
-.PHONY: build demo test tools vet unit race fuzz bench clean
+.PHONY: build demo test tools vet unit race fuzz bench bench-parts clean

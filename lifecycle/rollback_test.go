@@ -486,3 +486,38 @@ func firstGuards(trail []verifier.Effects) []verifier.GuardAnswer {
 	}
 	return nil
 }
+
+// TestDismissedFailureIsNoEnvironment: of three services that fail together one was found to be well.
+func TestDismissedFailureIsNoEnvironment(t *testing.T) {
+	t.Parallel()
+	for _, dismissed := range []bool{true, false} {
+		s := newSim(t, verifier.ModeApprove)
+		s.good("cart", "checkout", "search")
+		ids := map[string]string{}
+		fail := func(name string) {
+			s.broken[name+" 1.1"] = 0.2
+			ids[name] = s.deploy(name, "1.1").Verification
+			for range 40 {
+				if s.run(5 * time.Second); s.get(ids[name]).State == verifier.FailedState {
+					return
+				}
+			}
+			t.Fatalf("%s did not fail", name)
+		}
+		s.world.Unrelated.Within = 30 * time.Minute
+		fail("cart")
+		if dismissed {
+			if err := s.order(ids["cart"], verifier.Dismiss, ""); err != nil {
+				t.Fatal(err)
+			}
+		}
+		fail("checkout")
+		fail("search")
+		want := verifier.RollbackVetoed
+		if dismissed {
+			want = verifier.RollbackProposed
+		}
+		s.expect(ids["search"], verifier.FailedState, want)
+		s.expect(ids["checkout"], verifier.FailedState, want) // at once, not at its next wake
+	}
+}

@@ -63,7 +63,7 @@ func (c *change) failed(v *verifier.Verification, e Judged) {
 		v.FailedAt, v.DecidedAt = &c.now, &c.now
 		c.concluded(v)
 	}
-	if v.Rollback == nil && !dismissed(v) && slices.ContainsFunc(v.Findings, verifier.Finding.RollsBack) {
+	if r := v.Rollback; (r == nil || r.Person && r.State == verifier.RollbackVetoed) && !dismissed(v) && slices.ContainsFunc(v.Findings, verifier.Finding.RollsBack) {
 		c.propose(v, asked{shared: e.Shared, rules: e.Rules})
 	}
 	c.update(v)

@@ -521,3 +521,25 @@ func TestDismissedFailureIsNoEnvironment(t *testing.T) {
 		s.expect(ids["checkout"], verifier.FailedState, want) // at once, not at its next wake
 	}
 }
+
+// TestDeniedPersonDoesNotDisarmTheDaemon: who asked for a rollback under a hold before there was a verdict has changed nothing.
+func TestDeniedPersonDoesNotDisarmTheDaemon(t *testing.T) {
+	t.Parallel()
+	s := newSim(t, verifier.ModeAuto)
+	s.good("checkout")
+	s.broken["checkout 1.1"] = 0.2
+	id := s.deploy("checkout", "1.1").Verification
+	hold := verifier.Hold{ID: "h", By: "ben", Reason: "sale", At: s.clock, Stops: []string{verifier.StopsRollback}}
+	if err := s.store.PutHold(t.Context(), hold); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.order(id, verifier.RollBack, ""); err != nil {
+		t.Fatal(err)
+	}
+	s.expect(id, verifier.Waiting, verifier.RollbackVetoed)
+	if err := s.store.EndHold(t.Context(), "h", "ben", s.clock); err != nil {
+		t.Fatal(err)
+	}
+	s.run(30 * time.Minute)
+	s.expect(id, verifier.FailedState, verifier.RollbackRecovered)
+}

@@ -44,14 +44,6 @@ type Past struct {
 	Ended    *time.Time
 }
 
-// Condemned is the latest word on the version: marked bad, or failed and not marked good.
-func (p Past) Condemned() bool {
-	if p.Deploy.Mark != nil {
-		return !p.Deploy.Mark.Good
-	}
-	return p.State == FailedState
-}
-
 // Sound reports whether the deploy's verification passed or a person marked it good.
 func (p Past) Sound() bool {
 	if p.Deploy.Mark != nil {

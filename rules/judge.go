@@ -27,7 +27,7 @@ func inconclusive(reason verifier.Reason, text string) ruling {
 
 // Judge says what the rule says of the case now. It is pure and never panics, whatever the samples are.
 func Judge(r verifier.Rule, c verifier.Case, now time.Time) verifier.Finding {
-	v := look(r, c, now)
+	v := look(r, c)
 	return v.finding(v.decide(), now)
 }
 

@@ -12,7 +12,7 @@ const stepsToRecover = 2
 // Recovered looks at the plain value of the steps since the verdict, without a test: it is back if at least two steps have data
 // and the value is inside the limit (a count's scaled to that stretch) or inside the tolerance. Anything doubtful is not back.
 func Recovered(r verifier.Rule, c verifier.Case, since, now time.Time) (ok bool, text string) {
-	v := look(r, c, now)
+	v := look(r, c)
 	e := c.Arms[verifier.ArmDeployed]
 	samples, problem := sound(r, e.Samples)
 	if problem != "" || e.Trouble != "" || e.Partial != "" {

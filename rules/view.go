@@ -25,7 +25,7 @@ type view struct {
 	exposure float64
 }
 
-func look(r verifier.Rule, c verifier.Case, now time.Time) view {
+func look(r verifier.Rule, c verifier.Case) view {
 	deployed := c.Arms[verifier.ArmDeployed]
 	v := view{rule: r, c: c, start: c.From.Add(r.Settle), trouble: deployed.Trouble, problem: deployed.Problem}
 	samples, problem := sound(r, deployed.Samples)

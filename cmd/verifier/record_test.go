@@ -196,7 +196,7 @@ func TestSeedThroughTheAPI(t *testing.T) {
 	dsn := filepath.Join(f.folder, "verifier.db")
 	var other strings.Builder
 	other.WriteString("at,service,environment,version\n")
-	for i := range 5000 {
+	for i := range 2000 {
 		fmt.Fprintf(&other, "%s,other,production,1.%d\n", time.Date(2016, 10, 1, 0, i, 0, 0, time.UTC).Format(time.RFC3339), i)
 	}
 	f.write("other.csv", other.String())

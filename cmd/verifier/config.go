@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io"
 	"net/http"
-	"net/url"
 	"os"
 	"path/filepath"
 	"slices"
@@ -50,7 +49,8 @@ type Config struct {
 	Gates map[string]any `yaml:"gates"`
 
 	path  string
-	alert []byte // the text with everything that is not Alertmanager's blanked, so that lines stay true
+	doc   *document // nil without a file
+	alert []byte    // the text with everything that is not Alertmanager's blanked, so that lines stay true
 	zone  *time.Location
 }
 
@@ -103,19 +103,34 @@ func loadConfig(path string) (*Config, error) {
 		Retention: RetentionConfig{Evidence: 90 * 24 * time.Hour, Deliveries: 30 * 24 * time.Hour}, path: path,
 	}
 	if path != "" {
-		text, err := readConfig(path)
+		doc, text, err := decodeFile(path, c)
 		if err != nil {
 			return nil, err
 		}
-		if err := decodeYAML(text, c); err != nil {
-			return nil, fmt.Errorf("%s:%w", path, err)
-		}
+		c.doc = doc
 		c.alert = onlyKeys(text, "global", "receivers", "route", "time_intervals", "templates", "inhibit_rules")
 	}
 	if err := c.finish(); err != nil {
-		return nil, fmt.Errorf("%s: %w", orDefault(path, "configuration"), err)
+		return nil, err
 	}
 	return c, nil
+}
+
+// decodeFile reads a file strictly: an unknown key is an error with its line, column and an excerpt.
+func decodeFile(path string, into any) (doc *document, text []byte, err error) {
+	raw, err := readConfig(path)
+	if err != nil {
+		return nil, nil, err
+	}
+	if text, err = expand(raw, path); err != nil {
+		return nil, nil, err
+	}
+	err = yaml.NewDecoder(bytes.NewReader(text), yaml.Strict(), yaml.CustomUnmarshaler[time.Duration](unmarshalDuration)).Decode(into)
+	doc = newDocument(path, raw, text)
+	if err != nil && !errors.Is(err, io.EOF) {
+		return nil, nil, doc.decodeError(err)
+	}
+	return doc, text, nil
 }
 
 func orDefault(s, otherwise string) string {
@@ -138,7 +153,7 @@ func readConfig(path string) ([]byte, error) {
 	if len(text) > maxConfig {
 		return nil, fmt.Errorf("%s is larger than 1 MiB; split services into a folder", path)
 	}
-	return expand(text, path)
+	return text, nil
 }
 
 // expand replaces ${NAME} by the environment's value, outside comments. Lines stay where they are.
@@ -151,7 +166,8 @@ func expand(text []byte, path string) ([]byte, error) {
 		}
 		expanded, err := expandLine(line)
 		if err != nil {
-			problems = append(problems, fmt.Errorf("%s:%d: %w", path, i+1, err))
+			doc := document{path: path, raw: text}
+			problems = append(problems, doc.at(i+1, strings.Index(line, "${")+1, err.Error()))
 		}
 		lines[i] = expanded
 	}
@@ -203,87 +219,15 @@ func onlyKeys(text []byte, keys ...string) []byte {
 	return bytes.Join(lines, []byte("\n"))
 }
 
-// decodeYAML decodes strictly: an unknown key is an error with its line, column and an excerpt.
-func decodeYAML(text []byte, into any) error {
-	err := yaml.NewDecoder(bytes.NewReader(text), yaml.Strict(), yaml.CustomUnmarshaler[time.Duration](unmarshalDuration)).Decode(into)
-	if errors.Is(err, io.EOF) {
-		return nil
-	}
-	if err != nil {
-		return errors.New(strings.TrimPrefix(yaml.FormatError(err, false, true), "\n"))
-	}
-	return nil
-}
-
 // unmarshalDuration reads Go's durations, and days and weeks. Negative ones are refused.
 func unmarshalDuration(d *time.Duration, text []byte) error {
 	s := strings.Trim(strings.TrimSpace(string(text)), `"'`)
 	parsed, err := verifier.ParseDuration(s)
 	if err != nil {
-		return err
+		return &valueError{s, err}
 	}
 	*d = parsed
 	return nil
-}
-
-// finish checks what the YAML alone cannot, and fills in what depends on other keys.
-func (c *Config) finish() error {
-	var problems []error
-	bad := func(format string, args ...any) { problems = append(problems, fmt.Errorf(format, args...)) }
-	zone, err := time.LoadLocation(c.Timezone)
-	if err != nil {
-		bad("timezone: %q is not known; write a name like Europe/Berlin or UTC", c.Timezone)
-		zone = time.UTC
-	}
-	c.zone = zone
-	if u := c.Unrelated; u.Services < 0 || u.Within > time.Hour {
-		bad("unrelated: services must not be negative (0 never holds an environment), and within at most 1h")
-	}
-	if c.URL != "" {
-		if u, err := url.Parse(c.URL); err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https" {
-			bad("url: %q is no address; write https://verifier.example.com", c.URL)
-		}
-	} else {
-		c.URL = "http://" + c.Listen
-	}
-	c.URL = strings.TrimSuffix(c.URL, "/")
-	if c.HoldFile == "" && !strings.Contains(c.Store, "://") {
-		c.HoldFile = c.Store + ".hold"
-	}
-	for i, e := range c.Environments {
-		if problem := verifier.NameProblem(e.Name); problem != "" {
-			bad("environments[%d].name %s", i, problem)
-		}
-	}
-	for name := range c.Sinks {
-		bad("sinks.%s: no such sink; the daemon's own metrics are at /metrics without any configuration", name)
-	}
-	for name := range c.Gates {
-		bad("gates.%s: gates are not there yet; take the key out", name)
-	}
-	for i, r := range c.Reports {
-		if _, err := parseCron(r.Cron); err != nil {
-			bad("reports[%d].cron: %w", i, err)
-		}
-		if !slices.Contains([]string{"", "team", "service", "environment"}, r.By) {
-			bad("reports[%d].by: %q is none; write team, service or environment", i, r.By)
-		}
-	}
-	for i, f := range c.Holds {
-		if _, err := parseCron(f.Cron); err != nil {
-			bad("holds[%d].cron: %w", i, err)
-		}
-		if f.For <= 0 {
-			bad("holds[%d].for is missing; write how long the freeze lasts, like 48h", i)
-		}
-	}
-	if c.Services.folder != "" {
-		if err := c.Services.read(c.relative(c.Services.folder)); err != nil {
-			problems = append(problems, err)
-		}
-	}
-	problems = append(problems, c.Services.check()...)
-	return errors.Join(problems...)
 }
 
 // relative is a path as it was meant: beside the configuration file.
@@ -350,20 +294,4 @@ func (c *Config) folder() string {
 		return "."
 	}
 	return filepath.Dir(c.path)
-}
-
-// checkReceivers says which of the receivers that the configuration names are not there.
-func (c *Config) checkReceivers(known []string) error {
-	var problems []error
-	check := func(where, name string) {
-		if name != "" && !slices.Contains(known, name) {
-			problems = append(problems, fmt.Errorf("%s: %s: receiver %q is not there; receivers are: %s",
-				orDefault(c.path, "configuration"), where, name, orDefault(strings.Join(known, ", "), "none")))
-		}
-	}
-	check("self.receiver", c.Self.Receiver)
-	for i, r := range c.Reports {
-		check(fmt.Sprintf("reports[%d].receiver", i), r.Receiver)
-	}
-	return errors.Join(problems...)
 }

@@ -4,6 +4,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"path/filepath"
 	"slices"
@@ -11,6 +12,7 @@ import (
 	"time"
 
 	"verifier"
+	"verifier/intake"
 	"verifier/rollback"
 )
 
@@ -18,6 +20,12 @@ import (
 type ServicesConfig struct {
 	list   []ServiceConfig
 	folder string
+}
+
+// standing is where an entry of the catalogue stands; nil is nowhere.
+type standing struct {
+	doc *document
+	key key
 }
 
 // ServiceConfig is one entry of the catalogue; what it does not say is left as earlier entries said it.
@@ -36,6 +44,8 @@ type ServiceConfig struct {
 	DependsOn []string           `yaml:"depends_on"`
 	Links     map[string]string  `yaml:"links"`
 	Rollback  *RollbackConfig    `yaml:"rollback"`
+
+	at standing
 }
 
 // RollbackConfig is what is allowed, and how it is done.
@@ -74,53 +84,107 @@ func (s *ServicesConfig) read(folder string) error {
 	}
 	slices.Sort(files)
 	for _, f := range files {
-		text, err := readConfig(f)
+		var list []ServiceConfig
+		doc, _, err := decodeFile(f, &list)
 		if err != nil {
 			return err
 		}
-		var list []ServiceConfig
-		if err := decodeYAML(text, &list); err != nil {
-			return fmt.Errorf("%s:%w", f, err)
+		for i := range list {
+			list[i].at = standing{doc, key{i}}
 		}
 		s.list = append(s.list, list...)
 	}
 	return nil
 }
 
-// check names what is wrong with the entries, each by its number.
-func (s *ServicesConfig) check() []error {
-	var problems []error
-	for i, e := range s.list {
-		at := fmt.Sprintf("services[%d]", i)
-		bad := func(format string, args ...any) { problems = append(problems, fmt.Errorf(at+format, args...)) }
-		if len(e.Aliases) > 0 && (e.Match.Service == "" || strings.ContainsAny(e.Match.Service, "*?")) {
-			bad(".aliases: only an entry whose match names one service can have aliases")
+// check names what is wrong with the entries, each with where it stands; doc is the file of a list in place.
+func (s *ServicesConfig) check(doc *document, all *problems) {
+	known := map[string]string{}
+	for i := range s.list {
+		e := &s.list[i]
+		if e.at.doc == nil {
+			e.at = standing{doc, key{"services", i}}
 		}
-		if e.Versions != nil && !slices.Contains([]string{"auto", "number", "seen"}, *e.Versions) {
-			bad(".versions: %q is none; write auto, number or seen", *e.Versions)
+		if name := e.Match.Service; e.single() {
+			known[strings.ToLower(name)] = name
 		}
-		for _, o := range e.Tell {
-			if o != "passed" && o != verifier.Inconclusive {
-				bad(".tell: %q is none; write passed or inconclusive", o)
-			}
-		}
-		problems = append(problems, e.Rollback.check(at+".rollback")...)
 	}
-	return problems
+	for i := range s.list {
+		p := &problems{doc: s.list[i].at.doc}
+		s.list[i].check(p, known)
+		all.list = append(all.list, p.list...)
+	}
 }
 
-func (r *RollbackConfig) check(at string) []error {
-	if r == nil {
-		return nil
+// single reports whether the entry names one service.
+func (s *ServiceConfig) single() bool {
+	return s.Match.Service != "" && !strings.ContainsAny(s.Match.Service, "*?[")
+}
+
+func (s *ServiceConfig) check(p *problems, known map[string]string) {
+	at := func(more ...any) key { return append(slices.Clone(s.at.key), more...) }
+	for _, m := range []struct{ key, glob string }{
+		{"service", s.Match.Service}, {"environment", s.Match.Environment}, {"target", s.Match.Target}, {"team", s.Match.Team},
+	} {
+		checkGlob(p, at("match", m.key), m.glob)
 	}
-	var problems []error
+	if len(s.Aliases) > 0 && !s.single() {
+		p.bad(at("aliases"), "only an entry whose match names one service can have aliases; write match: {service: NAME}")
+	} else {
+		s.checkAliases(p, at, known)
+	}
+	if s.Team != nil {
+		if problem := verifier.NameProblem(*s.Team); problem != "" {
+			p.bad(at("team"), "%s", problem)
+		}
+	}
+	if s.Versions != nil && !slices.Contains([]string{"auto", "number", "seen"}, *s.Versions) {
+		p.bad(at("versions"), "%q is none; write auto, number or seen", *s.Versions)
+	}
+	for i, o := range s.Tell {
+		if o != "passed" && o != verifier.Inconclusive {
+			p.bad(at("tell", i), "%q is none; write passed or inconclusive", o)
+		}
+	}
+	s.Rollback.check(p, func(more ...any) key { return at(append([]any{"rollback"}, more...)...) })
+}
+
+// checkAliases holds that an alias stands for one service.
+func (s *ServiceConfig) checkAliases(p *problems, at func(...any) key, known map[string]string) {
+	for i, alias := range s.Aliases {
+		if problem := verifier.NameProblem(alias); problem != "" {
+			p.bad(at("aliases", i), "%s", problem)
+			continue
+		}
+		lower := strings.ToLower(alias)
+		if other, taken := known[lower]; taken && !strings.EqualFold(other, s.Match.Service) {
+			p.bad(at("aliases", i), "%q is the name or an alias of %s already; write it at one service", alias, other)
+			continue
+		}
+		known[lower] = s.Match.Service
+	}
+}
+
+func (r *RollbackConfig) check(p *problems, at func(...any) key) {
+	if r == nil {
+		return
+	}
 	if r.Mode != nil && !slices.Contains(verifier.Modes, *r.Mode) {
-		problems = append(problems, fmt.Errorf("%s.mode: %q is none; write off, suggest, approve or auto", at, *r.Mode))
+		p.bad(at("mode"), "%q is none; write off, suggest, approve or auto", *r.Mode)
 	}
 	if r.By != nil && r.By.Webhook == nil && r.By.Command == nil {
-		problems = append(problems, fmt.Errorf("%s.by is empty; write webhook or command", at))
+		p.bad(at("by"), "is empty; write webhook or command")
 	}
-	return problems
+	if m := r.Most; m != nil {
+		for _, n := range []struct {
+			key  string
+			most *int
+		}{{"per_service", m.PerService}, {"all", m.All}} {
+			if n.most != nil && *n.most < 0 {
+				p.bad(at("most", n.key), "%d is negative; write 0 or more", *n.most)
+			}
+		}
+	}
 }
 
 // entry is the configuration as the catalogue knows it.
@@ -185,15 +249,45 @@ func wayName(c rollback.Config) string {
 // ways are all ways of rolling back that the catalogue names.
 func (c *Config) ways(rt transport) (map[string]rollback.Way, error) {
 	out := map[string]rollback.Way{}
-	for i, s := range c.Services.list {
+	var problems []error
+	for _, s := range c.Services.list {
 		if s.Rollback == nil || s.Rollback.By == nil {
 			continue
 		}
-		way, err := rollback.New(*s.Rollback.By, rt)
+		way, err := rollback.New(c.placed(*s.Rollback.By), rt)
 		if err != nil {
-			return nil, fmt.Errorf("%s: services[%d].rollback.by: %w", c.path, i, err)
+			problems = append(problems, s.at.doc.bad(append(slices.Clone(s.at.key), "rollback", "by"), "%v", err))
 		}
 		out[wayName(*s.Rollback.By)] = way
 	}
-	return out, nil
+	return out, errors.Join(problems...)
+}
+
+// placed is a way of rolling back with its secret's file beside the configuration.
+func (c *Config) placed(way rollback.Config) rollback.Config {
+	if way.Webhook != nil {
+		hook := *way.Webhook
+		hook.SecretFile = c.relative(hook.SecretFile)
+		way.Webhook = &hook
+	}
+	return way
+}
+
+// hooks are the secrets of deploy tools, their files beside the configuration.
+func (c *Config) hooks() intake.Config {
+	out := map[string]intake.Hook{}
+	for name, h := range c.Hooks {
+		h.SecretFile = c.relative(h.SecretFile)
+		out[name] = h
+	}
+	return intake.Config{Hooks: out}
+}
+
+// checkHooks says what is wrong with the hooks, as serve would.
+func (c *Config) checkHooks() error {
+	if _, err := intake.New(c.hooks(), nil, nil, nil); err != nil {
+		where, problem, _ := strings.Cut(err.Error(), ": ")
+		return c.doc.bad(key{"hooks", strings.TrimPrefix(where, "hooks.")}, "%s", problem)
+	}
+	return nil
 }

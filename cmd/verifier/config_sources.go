@@ -17,6 +17,8 @@ import (
 type SourceConfig struct {
 	Prometheus *sources.PrometheusConfig
 	Files      *sources.FilesConfig
+
+	problem string // with the type
 }
 
 type prometheusSource struct {
@@ -49,24 +51,27 @@ func (s *SourceConfig) UnmarshalYAML(unmarshal func(any) error) error {
 		s.Files = &c.FilesConfig
 		return err
 	case nil:
-		return errors.New("a source has no type; " + sourceTypes)
+		s.problem = "is missing; " + sourceTypes
 	default:
-		return fmt.Errorf("a source is of type %q, which is not there; "+sourceTypes, kind)
+		s.problem = fmt.Sprintf("there is no source of type %q; "+sourceTypes, kind)
 	}
+	return nil
 }
 
 // backends makes the clients of all sources; it asks nobody.
 func (c *Config) backends(observe func(source, result string, took time.Duration)) (map[string]*sources.Limited, error) {
 	out := map[string]*sources.Limited{}
+	var problems []error
 	for _, name := range slices.Sorted(maps.Keys(c.Sources)) {
 		s := c.Sources[name]
 		backend, err := s.backend(c)
 		if err != nil {
-			return nil, fmt.Errorf("%s: sources.%s: %w", c.path, name, err)
+			problems = append(problems, c.doc.under(key{"sources", name}, err))
+			continue
 		}
 		out[name] = sources.Limit(name, backend, observe)
 	}
-	return out, nil
+	return out, errors.Join(problems...)
 }
 
 func (s SourceConfig) backend(c *Config) (sources.Backend, error) {

@@ -9,6 +9,8 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"github.com/google/go-cmp/cmp"
 )
 
 // TestExamples loads both example files as serve would.
@@ -22,39 +24,59 @@ func TestExamples(t *testing.T) {
 	}
 }
 
+// TestBadConfigurations holds the whole of what is said about each wrong file.
 func TestBadConfigurations(t *testing.T) {
-	const logs = "sources: {logs: {type: files, path: ./x.log}}\n"
-	for text, want := range map[string]string{
-		"lisen: x":                                                           `unknown field "lisen"`,
-		"timezone: Mars/Base":                                                "timezone: \"Mars/Base\" is not known",
-		"url: example.com":                                                   "url: \"example.com\" is no address",
-		"sources: {a: {type: carbon}}":                                       `of type "carbon"`,
-		"sources: {a: {url: x}}":                                             "has no type",
-		"sources: {a: {type: files}}":                                        "sources.a: path: is missing",
-		"retention: {evidence: -1h}":                                         "-1h is negative",
-		"reports: [{cron: monthly}]":                                         "reports[0].cron",
-		"holds: [{cron: '0 0 * * *'}]":                                       "holds[0].for is missing",
-		"services: [{rollback: {mode: always}}]":                             "mode: \"always\" is none",
-		"services: [{aliases: [x]}]":                                         "only an entry whose match names one service",
-		logs + "hooks: {octopus: {header: x}}":                               "",
-		logs + "receivers: [{name: a}]\nroute: {receiver: b}":                "b",
-		logs + "self: {receiver: nobody}":                                    "receiver \"nobody\" is not there",
-		logs + "receivers: [{name: a}]\nroute: {receiver: a, group_by: [x]}": "group_by",
-		"listen: ${NO_SUCH_NAME_HERE}":                                       "verifier.yaml:1: ${NO_SUCH_NAME_HERE} is not set",
-	} {
-		folder := t.TempDir()
-		path := filepath.Join(folder, "verifier.yaml")
-		if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
-			t.Fatal(err)
+	t.Chdir(t.TempDir())
+	rules := "rules:\n  - name: a\n    measure: {source: logs, count: x}\n    limit: {above: 1, within: 1m}\n"
+	write(t, "rules.yaml", rules)
+	for _, c := range badConfigurations {
+		write(t, "verifier.yaml", c.text)
+		_, err := load("verifier.yaml", http.DefaultTransport, slog.New(slog.DiscardHandler), nil)
+		if err == nil {
+			t.Errorf("%q loads", c.text)
+			continue
 		}
-		rules := "rules:\n  - name: a\n    measure: {source: logs, count: x}\n    limit: {above: 1, within: 1m}\n"
-		if err := os.WriteFile(filepath.Join(folder, "rules.yaml"), []byte(rules), 0o600); err != nil {
-			t.Fatal(err)
+		if diff := cmp.Diff(c.want, err.Error()); diff != "" {
+			t.Errorf("%q (-want +got):\n%s", c.text, diff)
 		}
-		_, err := load(path, http.DefaultTransport, slog.New(slog.DiscardHandler), nil)
-		if err == nil || !strings.Contains(err.Error(), want) {
-			t.Errorf("%q: %v, want %q in it", text, err, want)
-		}
+	}
+}
+
+// TestSecretsStayOutOfErrors: an excerpt shows the file, not what the environment gave.
+func TestSecretsStayOutOfErrors(t *testing.T) {
+	t.Chdir(t.TempDir())
+	t.Setenv("HOOK_SECRET", "hunter2")
+	write(t, "verifier.yaml", "hooks: {github: {secret: '${HOOK_SECRET}'}}\nlisen: x\n")
+	_, err := loadConfig("verifier.yaml")
+	if err == nil || strings.Contains(err.Error(), "hunter2") || !strings.Contains(err.Error(), "${HOOK_SECRET}") {
+		t.Error(err)
+	}
+}
+
+// TestServicesFolder reads the catalogue from a folder, and says in which of its files something is wrong.
+func TestServicesFolder(t *testing.T) {
+	t.Chdir(t.TempDir())
+	if err := os.Mkdir("services", 0o755); err != nil {
+		t.Fatal(err)
+	}
+	write(t, "verifier.yaml", "services: ./services\n")
+	write(t, "services/a.yaml", "- match: {service: checkout}\n  team: payments\n")
+	write(t, "services/b.yaml", "- match: {service: search}\n  aliases: [Find]\n")
+	c, err := loadConfig("verifier.yaml")
+	if err != nil || len(c.Services.list) != 2 {
+		t.Fatal(c, err)
+	}
+	write(t, "services/b.yaml", "- match: {service: search}\n- match: {service: find}\n  versions: none\n")
+	want := "services/b.yaml:3:13: [1].versions: \"none\" is none; write auto, number or seen"
+	if _, err = loadConfig("verifier.yaml"); err == nil || !strings.HasPrefix(err.Error(), want) {
+		t.Error(err)
+	}
+}
+
+func write(t *testing.T, path, text string) {
+	t.Helper()
+	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
 	}
 }
 

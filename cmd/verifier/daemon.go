@@ -77,6 +77,9 @@ func loadFrom(cfg *Config, rt transport, log *slog.Logger, observe func(source, 
 	if s.alerting, err = alerting.Load(cfg.alert, cfg.path, outbound.Dial(outbound.Config{}), external, log); err != nil {
 		return nil, err
 	}
+	if err := cfg.checkHooks(); err != nil {
+		return nil, err
+	}
 	if err := cfg.checkReceivers(s.alerting.Receivers()); err != nil {
 		return nil, err
 	}
@@ -134,7 +137,7 @@ func (d *Daemon) wire(cfg *Config) error {
 		},
 		Observer: lifecycle.Observer{Woke: d.metrics.Woke, Moved: d.metrics.Moved, Acted: d.metrics.Acted},
 	}
-	events, err := intake.New(intake.Config{Hooks: cfg.Hooks}, recorder{d}, web.Problem, d.now)
+	events, err := intake.New(cfg.hooks(), recorder{d}, web.Problem, d.now)
 	if err != nil {
 		return fmt.Errorf("%s: %w", cfg.path, err)
 	}

@@ -1,0 +1,169 @@
+package main
+
+// badConfigurations are wrong files by what is said of each, whole.
+var badConfigurations = []struct{ text, want string }{
+	{`lisen: x`, `verifier.yaml:1:1: unknown field "lisen"; did you mean listen?
+>   1 | lisen: x
+        ^`},
+	{`timezone: Mars/Base
+url: example.com
+listen: 8080`, `verifier.yaml:1:11: timezone: "Mars/Base" is not known; write a name like Europe/Berlin or UTC
+>   1 | timezone: Mars/Base
+                  ^
+    2 | url: example.com
+verifier.yaml:3:9: listen: "8080" is no address to listen on; write one like 127.0.0.1:8080
+    2 | url: example.com
+>   3 | listen: 8080
+                ^
+verifier.yaml:2:6: url: "example.com" is no address; write one like https://verifier.example.com
+    1 | timezone: Mars/Base
+>   2 | url: example.com
+             ^
+    3 | listen: 8080`},
+	{`sources: {c: {type: files, path: x, formt: json}}`, `verifier.yaml:1:37: unknown field "formt"; did you mean format?
+>   1 | sources: {c: {type: files, path: x, formt: json}}
+                                            ^`},
+	{`sources:
+  a: {type: carbon}
+  b: {url: x}
+`, `verifier.yaml:2:13: sources.a.type: there is no source of type "carbon"; write prometheus or files
+    1 | sources:
+>   2 |   a: {type: carbon}
+                    ^
+    3 |   b: {url: x}
+verifier.yaml:3:6: sources.b.type: is missing; write prometheus or files
+    2 |   a: {type: carbon}
+>   3 |   b: {url: x}
+             ^`},
+	{`sources:
+  a: {type: files}
+  p: {type: prometheus}
+`, `verifier.yaml:2:6: sources.a.path: is missing; write a glob like /var/log/shop/*.log
+    1 | sources:
+>   2 |   a: {type: files}
+             ^
+    3 |   p: {type: prometheus}
+verifier.yaml:3:6: sources.p.url: is no address; write http://host:9090 or https://...
+    2 |   a: {type: files}
+>   3 |   p: {type: prometheus}
+             ^`},
+	{`sources: {q: {type: prometheus, url: 'http://a', lag: -3s}}`, `verifier.yaml:1:55: -3s is negative; write a duration of 0 or more
+>   1 | sources: {q: {type: prometheus, url: 'http://a', lag: -3s}}
+                                                              ^`},
+	{`retention: {evidence: soon}`, `verifier.yaml:1:23: "soon" is no duration; write 30s, 15m, 12h or 90d
+>   1 | retention: {evidence: soon}
+                              ^`},
+	{`unrelated: {services: -1}`, `verifier.yaml:1:23: unrelated.services: -1 is negative; write 3, or 0 to never hold an environment
+>   1 | unrelated: {services: -1}
+                              ^`},
+	{`environments:
+  - {name: production, aliases: [live]}
+  - {name: Production}
+  - {name: x, aliases: [LIVE]}`, `verifier.yaml:3:12: environments[1].name: "Production" is taken already, by production; names are compared without case, write each once
+    2 |   - {name: production, aliases: [live]}
+>   3 |   - {name: Production}
+                   ^
+    4 |   - {name: x, aliases: [LIVE]}
+verifier.yaml:4:25: environments[2].aliases[0]: "LIVE" is taken already, by production; names are compared without case, write each once
+    3 |   - {name: Production}
+>   4 |   - {name: x, aliases: [LIVE]}
+                                ^`},
+	{`reports: [{cron: monthly}]
+holds: [{cron: '0 0 * * *', stops: [all], services: ['[']}]`, `verifier.yaml:1:18: reports[0].cron: "monthly" is no cron expression; write five fields like '0 9 1 * *': expected exactly 5 fields, found 1: [monthly]
+>   1 | reports: [{cron: monthly}]
+                         ^
+    2 | holds: [{cron: '0 0 * * *', stops: [all], services: ['[']}]
+verifier.yaml:1:11: reports[0].receiver: is missing; write the name of one of receivers
+>   1 | reports: [{cron: monthly}]
+                  ^
+    2 | holds: [{cron: '0 0 * * *', stops: [all], services: ['[']}]
+verifier.yaml:2:9: holds[0].for: is missing; write how long the freeze lasts, like 48h
+    1 | reports: [{cron: monthly}]
+>   2 | holds: [{cron: '0 0 * * *', stops: [all], services: ['[']}]
+                ^
+verifier.yaml:2:37: holds[0].stops[0]: "all" is none; write rollback or gate
+    1 | reports: [{cron: monthly}]
+>   2 | holds: [{cron: '0 0 * * *', stops: [all], services: ['[']}]
+                                            ^
+verifier.yaml:2:54: holds[0].services[0]: "[" is no glob; write one like checkout-*
+    1 | reports: [{cron: monthly}]
+>   2 | holds: [{cron: '0 0 * * *', stops: [all], services: ['[']}]
+                                                             ^`},
+	{`services:
+  - match: {service: a}
+    aliases: [b]
+    rollback: {mode: always, most: {all: -1}}
+  - match: {service: B}
+    aliases: [A]
+    versions: x
+    tell: [failed]`, `verifier.yaml:3:15: services[0].aliases[0]: "b" is the name or an alias of B already; write it at one service
+    2 |   - match: {service: a}
+>   3 |     aliases: [b]
+                      ^
+    4 |     rollback: {mode: always, most: {all: -1}}
+verifier.yaml:4:22: services[0].rollback.mode: "always" is none; write off, suggest, approve or auto
+    3 |     aliases: [b]
+>   4 |     rollback: {mode: always, most: {all: -1}}
+                             ^
+    5 |   - match: {service: B}
+verifier.yaml:4:42: services[0].rollback.most.all: -1 is negative; write 0 or more
+    3 |     aliases: [b]
+>   4 |     rollback: {mode: always, most: {all: -1}}
+                                                 ^
+    5 |   - match: {service: B}
+verifier.yaml:6:15: services[1].aliases[0]: "A" is the name or an alias of a already; write it at one service
+    5 |   - match: {service: B}
+>   6 |     aliases: [A]
+                      ^
+    7 |     versions: x
+verifier.yaml:7:15: services[1].versions: "x" is none; write auto, number or seen
+    6 |     aliases: [A]
+>   7 |     versions: x
+                      ^
+    8 |     tell: [failed]
+verifier.yaml:8:12: services[1].tell[0]: "failed" is none; write passed or inconclusive
+    7 |     versions: x
+>   8 |     tell: [failed]
+                   ^`},
+	{`services: [{aliases: [x]}]`, `verifier.yaml:1:22: services[0].aliases: only an entry whose match names one service can have aliases; write match: {service: NAME}
+>   1 | services: [{aliases: [x]}]
+                             ^`},
+	{`sources: {logs: {type: files, path: ./x.log}}
+services: [{match: {service: a}, rollback: {by: {webhook: {url: x}}}}]`, `verifier.yaml:2:49: services[0].rollback.by: webhook.url is no address; write https://deploys.example.com/rollback
+    1 | sources: {logs: {type: files, path: ./x.log}}
+>   2 | services: [{match: {service: a}, rollback: {by: {webhook: {url: x}}}}]
+                                                        ^`},
+	{`sources: {logs: {type: files, path: ./x.log}}
+hooks: {octopus: {secret: x}}`, `verifier.yaml:2:18: hooks.octopus: no such tool; github is there, others post to /v1/deploys
+    1 | sources: {logs: {type: files, path: ./x.log}}
+>   2 | hooks: {octopus: {secret: x}}
+                         ^`},
+	{`sources: {logs: {type: files, path: ./x.log}}
+self: {receiver: nobody}`, `verifier.yaml:2:18: self.receiver: receiver "nobody" is not there; receivers are: none
+    1 | sources: {logs: {type: files, path: ./x.log}}
+>   2 | self: {receiver: nobody}
+                         ^`},
+	{`url: ${NO_SUCH_NAME_HERE}`, `verifier.yaml:1:6: ${NO_SUCH_NAME_HERE} is not set in the environment
+>   1 | url: ${NO_SUCH_NAME_HERE}
+             ^`},
+	{`services: 5`, `verifier.yaml:1:11: int was used where sequence is expected
+>   1 | services: 5
+                  ^`},
+	{`listen: [1]`, `verifier.yaml:1:9: cannot unmarshal []interface {} into Go struct field Config.Listen of type string
+>   1 | listen: [1]
+                ^`},
+	{`a: b: c`, `verifier.yaml:1:4: mapping value is not allowed in this context
+>   1 | a: b: c
+           ^`},
+	{`sources: {logs: {type: files, path: ./x.log}}
+self: {heartbeat: {url: x}}`, `verifier.yaml:2:25: self.heartbeat.url: is no address; write one like https://beats.example.com/verifier
+    1 | sources: {logs: {type: files, path: ./x.log}}
+>   2 | self: {heartbeat: {url: x}}
+                                ^`},
+	{`sinks: {graphite: {}}`, `verifier.yaml:1:19: sinks.graphite: no such sink; the daemon's own metrics are at /metrics without any configuration
+>   1 | sinks: {graphite: {}}
+                          ^`},
+	{`gates: {a: {}}`, `verifier.yaml:1:12: gates.a: gates are not there yet; take the key out
+>   1 | gates: {a: {}}
+                   ^`},
+}

@@ -41,7 +41,8 @@ type DeployFilter struct {
 type VerificationFilter struct {
 	Page
 	Service     string
-	Environment string
+	Environment string // or several, with commas between them
+	Target      string
 	State       State
 	Active      bool // only those that have not ended
 }

@@ -76,12 +76,24 @@ func (w *where) addAny(column, names string) {
 	if names == "" {
 		return
 	}
-	var marks []string
-	var args []any
-	for _, name := range strings.Split(names, ",") {
-		marks, args = append(marks, "?"), append(args, lower(strings.TrimSpace(name)))
+	list := strings.Split(names, ",")
+	for i, name := range list {
+		list[i] = lower(strings.TrimSpace(name))
 	}
-	w.add(column+" IN ("+strings.Join(marks, ", ")+")", args...)
+	w.addSame(column, list)
+}
+
+// addSame is for a list of values; an empty one selects nothing.
+func (w *where) addSame(column string, values []string) {
+	args := make([]any, len(values))
+	for i, value := range values {
+		args[i] = value
+	}
+	if len(values) == 0 {
+		w.add("1 = 0")
+		return
+	}
+	w.add(column+" IN (?"+strings.Repeat(", ?", len(values)-1)+")", args...)
 }
 
 // likeTarget is the pattern of the places of a target.
@@ -167,6 +179,7 @@ func (s *Store) Verifications(ctx context.Context, f verifier.VerificationFilter
 	w := &where{}
 	w.addService(f.Service)
 	w.addAny("environment", f.Environment)
+	w.addSet(`place LIKE ? ESCAPE '\'`, likeTarget(f.Target))
 	w.addSet("state = ?", string(f.State))
 	if f.Active {
 		w.add("ended IS NULL")
@@ -180,6 +193,31 @@ func (s *Store) Verifications(ctx context.Context, f verifier.VerificationFilter
 	}
 	list, next := paged(list, f.Size(), func(v verifier.Verification) (time.Time, string) { return v.Deploy.At, v.ID })
 	return list, next, nil
+}
+
+// Watches gives each of these deploys the verification that watches it, its own or the one that it joined; those without one are left out.
+func (s *Store) Watches(ctx context.Context, deploys []string) (map[string]verifier.Verification, error) {
+	type watch struct {
+		deploy string
+		verifier.Verification
+	}
+	w := &where{}
+	w.addSame("d.id", deploys)
+	list, err := collect(s.pool(ctx), func(rows *sql.Rows) (x watch, err error) {
+		var body string
+		if err := rows.Scan(&x.deploy, &x.Revision, &body); err != nil {
+			return x, err
+		}
+		revision := x.Revision
+		err = json.Unmarshal([]byte(body), &x.Verification)
+		x.Revision = revision
+		return x, err
+	}, `SELECT d.id, v.revision, v.body FROM deploys d JOIN verifications v ON v.id = d.watch`+w.String(), w.args...)
+	out := map[string]verifier.Verification{}
+	for _, x := range list {
+		out[x.deploy] = x.Verification
+	}
+	return out, err
 }
 
 // Open lists the verifications whose rollback waits for something.

@@ -321,6 +321,16 @@ func testLists(t *testing.T, s *Store) {
 	if list, _, err := s.Verifications(t.Context(), verifier.VerificationFilter{Service: "checkout", Environment: "production"}); err != nil || len(list) != 2 {
 		t.Errorf("%d verifications, %v", len(list), err)
 	}
+	if list, _, err := s.Verifications(t.Context(), verifier.VerificationFilter{Service: "checkout", Target: "eu_1"}); err != nil || len(list) != 1 {
+		t.Errorf("%d verifications of the target, %v", len(list), err)
+	}
+	watches, err := s.Watches(t.Context(), []string{"b", "none"})
+	if v, ok := watches["b"]; err != nil || !ok || len(watches) != 1 || v.ID != "b" || v.Revision == 0 {
+		t.Errorf("watches %+v, %v", watches, err)
+	}
+	if watches, err := s.Watches(t.Context(), nil); err != nil || len(watches) != 0 {
+		t.Errorf("of no deploys: %+v, %v", watches, err)
+	}
 }
 
 func testRetain(t *testing.T, s *Store) {

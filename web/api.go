@@ -1,51 +1,63 @@
 package web
 
 import (
+	_ "embed"
 	"encoding/json"
-	"errors"
-	"fmt"
 	"io"
 	"net/http"
-	"net/url"
-	"strconv"
-	"time"
-
-	"github.com/google/uuid"
 
 	"verifier"
 	"verifier/report"
 )
 
-// api adds the routes.
-func (s *server) api(mux *http.ServeMux) {
-	on := func(scope, pattern string, serve http.HandlerFunc) { mux.HandleFunc(pattern, s.allow(scope, serve)) }
-	on(verifier.ScopeDeploysWrite, "POST /v1/deploys", s.Intake.ServeHTTP)
-	mux.Handle("POST /v1/hooks/{tool}", s.Intake)
-	on(verifier.ScopeRead, "GET /v1/deploys", s.deploys)
-	on(verifier.ScopeRead, "GET /v1/deploys/{id}", s.deploy)
-	on(verifier.ScopeOperate, "POST /v1/deploys/{id}/mark", s.mark)
-	on(verifier.ScopeRead, "GET /v1/verifications", s.verifications)
-	on(verifier.ScopeRead, "GET /v1/verifications/{id}", s.verification)
-	on(verifier.ScopeRead, "GET /v1/verifications/{id}/events", s.events)
-	for _, verb := range verifier.Verbs {
-		on(verifier.ScopeOperate, "POST /v1/verifications/{id}/"+string(verb), s.order(verb))
+// api are the routes for programs.
+func (s *server) api() []route {
+	const read, operate, anybody = verifier.ScopeRead, verifier.ScopeOperate, ""
+	list := []route{
+		{verifier.ScopeDeploysWrite, "POST", "/v1/deploys", s.Intake.ServeHTTP},
+		{anybody, "POST", "/v1/hooks/{tool}", s.Intake.ServeHTTP}, // each has a secret of its own
+		{read, "GET", "/v1/deploys", s.deploys},
+		{read, "GET", "/v1/deploys/{id}", s.deploy},
+		{operate, "POST", "/v1/deploys/{id}/mark", s.mark},
+		{read, "GET", "/v1/verifications", s.verifications},
+		{read, "GET", "/v1/verifications/{id}", s.verification},
+		{read, "GET", "/v1/verifications/{id}/events", s.events},
+		{read, "GET", "/v1/incidents", s.incidents},
+		{read, "GET", "/v1/holds", s.holds},
+		{operate, "POST", "/v1/holds", s.putHold(false)},
+		{operate, "POST", "/v1/mutes", s.putHold(true)},
+		{operate, "DELETE", "/v1/holds/{id}", s.endHold},
+		{read, "GET", "/v1/reports/{month}", s.monthReport},
+		{read, "GET", "/v1/explain", s.explain},
+		{operate, "POST", "/v1/alert-test", s.alertTest},
+		{read, "GET", "/v1/status", func(w http.ResponseWriter, r *http.Request) { answer(w, http.StatusOK, s.Status(r.Context())) }},
+		{read, "GET", "/metrics", s.Metrics.ServeHTTP},
+		{read, "GET", "/openapi.json", document},
+		{anybody, "GET", "/healthz", func(w http.ResponseWriter, _ *http.Request) { plain(w, "ok\n") }},
+		{anybody, "GET", "/readyz", s.ready},
 	}
-	on(verifier.ScopeRead, "GET /v1/incidents", s.incidents)
-	on(verifier.ScopeRead, "GET /v1/holds", s.holds)
-	on(verifier.ScopeOperate, "POST /v1/holds", s.putHold(""))
-	on(verifier.ScopeOperate, "POST /v1/mutes", s.putHold(verifier.StopsAlert))
-	on(verifier.ScopeOperate, "DELETE /v1/holds/{id}", s.endHold)
-	on(verifier.ScopeRead, "GET /v1/reports/{month}", s.monthReport)
-	on(verifier.ScopeRead, "GET /v1/explain", s.explain)
-	on(verifier.ScopeOperate, "POST /v1/alert-test", s.alertTest)
-	on(verifier.ScopeRead, "GET /v1/status", func(w http.ResponseWriter, r *http.Request) { answer(w, s.Status(r.Context())) })
-	on(verifier.ScopeRead, "GET /metrics", s.Metrics.ServeHTTP)
-	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { io.WriteString(w, "ok\n") })
-	mux.HandleFunc("GET /readyz", s.ready)
+	for _, verb := range verifier.Verbs {
+		list = append(list, route{operate, "POST", "/v1/verifications/{id}/" + string(verb), s.order(verb)})
+	}
+	return list
 }
 
-func answer(w http.ResponseWriter, value any) {
+//go:embed openapi.json
+var openapi []byte
+
+func document(w http.ResponseWriter, _ *http.Request) {
 	w.Header().Set("Content-Type", "application/json")
+	w.Write(openapi)
+}
+
+func plain(w http.ResponseWriter, text string) {
+	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
+	io.WriteString(w, text)
+}
+
+func answer(w http.ResponseWriter, status int, value any) {
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(status)
 	e := json.NewEncoder(w)
 	e.SetEscapeHTML(false)
 	e.Encode(value) // the asker is gone if this fails
@@ -57,7 +69,7 @@ func answered[T any](w http.ResponseWriter, r *http.Request, value T, err error)
 		Problem(w, r, err)
 		return
 	}
-	answer(w, value)
+	answer(w, http.StatusOK, value)
 }
 
 // list is one page of a list.
@@ -67,61 +79,48 @@ type list[T any] struct {
 }
 
 func listed[T any](w http.ResponseWriter, r *http.Request, items []T, next string, err error) {
-	if items == nil {
-		items = []T{}
-	}
-	answered(w, r, list[T]{items, next}, err)
+	answered(w, r, list[T]{orEmpty(items), next}, err)
 }
 
-const maxBody = 64 << 10
-
-// read decodes a body; fields that are not known are wrong.
-func read(w http.ResponseWriter, r *http.Request, into any) error {
-	d := json.NewDecoder(http.MaxBytesReader(w, r.Body, maxBody))
-	d.DisallowUnknownFields()
-	err := d.Decode(into)
-	var tooLarge *http.MaxBytesError
-	switch {
-	case errors.Is(err, io.EOF):
-		return nil // no body says nothing
-	case errors.As(err, &tooLarge):
-		return &refusal{http.StatusRequestEntityTooLarge, "the body is larger than 64 KiB"}
-	case err != nil:
-		return verifier.Invalid("body", "%v", err)
+// orEmpty makes [] of what would be null.
+func orEmpty[T any](list []T) []T {
+	if list == nil {
+		return []T{}
 	}
-	return nil
+	return list
 }
 
-func page(q url.Values) (verifier.Page, error) {
-	p := verifier.Page{After: q.Get("after")}
-	if text := q.Get("limit"); text != "" {
-		n, err := strconv.Atoi(text)
-		if err != nil || n < 1 || n > 500 {
-			return p, verifier.Invalid("limit", "%.20q is no number from 1 to 500", text)
-		}
-		p.Limit = n
+// whole fills in the lists that are empty.
+func whole(v verifier.Verification) verifier.Verification {
+	v.Findings = orEmpty(v.Findings)
+	if v.Rollback != nil {
+		r := *v.Rollback
+		r.Reasons, r.Candidates = orEmpty(r.Reasons), orEmpty(r.Candidates)
+		v.Rollback = &r
 	}
-	return p, nil
+	return v
+}
+
+// deployFilter reads the parameters of a list of deploys, for the API and the console.
+func (s *server) deployFilter(r *http.Request) (verifier.DeployFilter, error) {
+	q := queryOf(r, "limit", "after", "service", "environment", "target", "team", "kind", "status", "change", "state", "corrected", "month")
+	f := verifier.DeployFilter{
+		Page: q.page(), Service: q.text("service"), Environment: q.text("environment"), Target: q.text("target"), Team: q.text("team"),
+		Kind:   oneOf(q, "kind", kinds...),
+		Status: oneOf(q, "status", verifier.Statuses...), Change: oneOf(q, "change", verifier.Changes...),
+		State: oneOf(q, "state", verifier.States...), Corrected: q.bool("corrected"), Month: q.month("month", s.Zone), Zone: s.Zone,
+	}
+	return f, q.err()
 }
 
 func (s *server) deploys(w http.ResponseWriter, r *http.Request) {
-	q := r.URL.Query()
-	p, err := page(q)
+	f, err := s.deployFilter(r)
 	if err != nil {
 		Problem(w, r, err)
 		return
 	}
-	items, next, err := s.record.Deploys(r.Context(), s.deployFilter(q, p))
+	items, next, err := s.record.Deploys(r.Context(), f)
 	listed(w, r, items, next, err)
-}
-
-// deployFilter is the part of a query that selects deploys, for the API and the console alike.
-func (s *server) deployFilter(q url.Values, p verifier.Page) verifier.DeployFilter {
-	return verifier.DeployFilter{
-		Page: p, Service: q.Get("service"), Environment: q.Get("environment"), Target: q.Get("target"), Team: q.Get("team"), Kind: verifier.Kind(q.Get("kind")),
-		Status: verifier.Status(q.Get("status")), Change: verifier.Change(q.Get("change")), State: verifier.State(q.Get("state")),
-		Corrected: q.Get("corrected") == "true", Month: q.Get("month"), Zone: s.Zone,
-	}
 }
 
 func (s *server) deploy(w http.ResponseWriter, r *http.Request) {
@@ -134,13 +133,21 @@ func (s *server) mark(w http.ResponseWriter, r *http.Request) {
 		Good  *bool  `json:"good"`
 		Cause string `json:"cause"`
 	}
-	err := read(w, r, &body)
-	if err == nil && body.Good == nil {
-		err = verifier.Invalid("good", "is missing; write true or false")
+	if err := read(w, r, &body); err != nil {
+		Problem(w, r, err)
+		return
 	}
-	id := r.PathValue("id")
+	var bad []verifier.FieldError
+	if body.Good == nil {
+		bad = append(bad, verifier.FieldError{Field: "good", Problem: "is missing; write true or false"})
+	}
+	if problem := words(body.Cause); problem != "" {
+		bad = append(bad, verifier.FieldError{Field: "cause", Problem: problem})
+	}
+	err := invalid(bad)
 	if err == nil {
-		err = s.record.MarkDeploy(r.Context(), id, verifier.Mark{Good: *body.Good, Cause: body.Cause, By: verifier.CallerFrom(r.Context()).Name, At: s.Now().UTC()})
+		mark := verifier.Mark{Good: *body.Good, Cause: body.Cause, By: verifier.CallerFrom(r.Context()).Name, At: s.Now().UTC()}
+		err = s.record.MarkDeploy(r.Context(), r.PathValue("id"), mark)
 	}
 	if err != nil {
 		Problem(w, r, err)
@@ -150,21 +157,25 @@ func (s *server) mark(w http.ResponseWriter, r *http.Request) {
 }
 
 func (s *server) verifications(w http.ResponseWriter, r *http.Request) {
-	q := r.URL.Query()
-	p, err := page(q)
-	if err != nil {
+	q := queryOf(r, "limit", "after", "service", "environment", "target", "state", "active")
+	f := verifier.VerificationFilter{
+		Page: q.page(), Service: q.text("service"), Environment: q.text("environment"), Target: q.text("target"),
+		State: oneOf(q, "state", verifier.States...), Active: q.bool("active"),
+	}
+	if err := q.err(); err != nil {
 		Problem(w, r, err)
 		return
 	}
-	items, next, err := s.record.Verifications(r.Context(), verifier.VerificationFilter{
-		Page: p, Service: q.Get("service"), Environment: q.Get("environment"), State: verifier.State(q.Get("state")), Active: q.Get("active") == "true",
-	})
+	items, next, err := s.record.Verifications(r.Context(), f)
+	for i := range items {
+		items[i] = whole(items[i])
+	}
 	listed(w, r, items, next, err)
 }
 
 func (s *server) verification(w http.ResponseWriter, r *http.Request) {
 	v, err := s.record.Verification(r.Context(), r.PathValue("id"))
-	answered(w, r, v, err)
+	answered(w, r, whole(v), err)
 }
 
 // orderBody is what a person says besides the verb.
@@ -173,15 +184,32 @@ type orderBody struct {
 	To     string `json:"to"`
 }
 
+func (b orderBody) check() error {
+	var bad []verifier.FieldError
+	if problem := words(b.Reason); problem != "" {
+		bad = append(bad, verifier.FieldError{Field: "reason", Problem: problem})
+	}
+	if b.To != "" {
+		if problem := verifier.VersionProblem(b.To); problem != "" {
+			bad = append(bad, verifier.FieldError{Field: "to", Problem: problem})
+		}
+	}
+	return invalid(bad)
+}
+
 func (s *server) order(verb verifier.Verb) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		var body orderBody
-		if err := read(w, r, &body); err != nil {
+		err := read(w, r, &body)
+		if err == nil {
+			err = body.check()
+		}
+		if err != nil {
 			Problem(w, r, err)
 			return
 		}
 		v, err := s.Order(r.Context(), r.PathValue("id"), s.orderOf(r, verb, body))
-		answered(w, r, v, err)
+		answered(w, r, whole(v), err)
 	}
 }
 
@@ -191,78 +219,17 @@ func (s *server) orderOf(r *http.Request, verb verifier.Verb, body orderBody) ve
 }
 
 func (s *server) incidents(w http.ResponseWriter, r *http.Request) {
-	q := r.URL.Query()
-	p, err := page(q)
-	if err != nil {
+	q := queryOf(r, "limit", "after", "kind", "open")
+	f := verifier.IncidentFilter{
+		Page: q.page(), Open: q.bool("open"),
+		Kind: oneOf(q, "kind", verifier.IncidentVerdict, verifier.IncidentEnvironment, verifier.IncidentSource, verifier.IncidentReport),
+	}
+	if err := q.err(); err != nil {
 		Problem(w, r, err)
 		return
 	}
-	items, next, err := s.record.Incidents(r.Context(), verifier.IncidentFilter{Page: p, Kind: verifier.IncidentKind(q.Get("kind")), Open: q.Get("open") == "true"})
+	items, next, err := s.record.Incidents(r.Context(), f)
 	listed(w, r, items, next, err)
-}
-
-func (s *server) holds(w http.ResponseWriter, r *http.Request) {
-	items, err := s.record.Holds(r.Context(), s.Now(), r.URL.Query().Get("all") == "true")
-	listed(w, r, items, "", err)
-}
-
-// putHold makes a hold; a mute stops alerts and nothing else.
-func (s *server) putHold(stops string) http.HandlerFunc {
-	return func(w http.ResponseWriter, r *http.Request) {
-		var h verifier.Hold
-		err := read(w, r, &h)
-		if stops != "" {
-			h.Stops = []string{stops}
-		}
-		if err == nil {
-			err = s.checkHold(&h, stops != "")
-		}
-		if err == nil {
-			h.By = verifier.CallerFrom(r.Context()).Name
-			err = s.record.PutHold(r.Context(), h)
-		}
-		if err != nil {
-			Problem(w, r, err)
-			return
-		}
-		s.Held(r.Context())
-		w.WriteHeader(http.StatusCreated)
-		answer(w, h)
-	}
-}
-
-func (s *server) checkHold(h *verifier.Hold, mute bool) error {
-	var bad []verifier.FieldError
-	if h.Reason == "" {
-		bad = append(bad, verifier.FieldError{Field: "reason", Problem: "is missing; say why, for those who find the hold"})
-	}
-	if h.Until != nil && !h.Until.After(s.Now()) {
-		bad = append(bad, verifier.FieldError{Field: "until", Problem: "is over already"})
-	}
-	if mute && h.Until == nil {
-		bad = append(bad, verifier.FieldError{Field: "until", Problem: "is missing; a mute ends by itself"})
-	}
-	if len(h.Stops) == 0 {
-		h.Stops = []string{verifier.StopsRollback}
-	}
-	for _, what := range h.Stops {
-		if what != verifier.StopsRollback && what != verifier.StopsGate && (what != verifier.StopsAlert || !mute) {
-			bad = append(bad, verifier.FieldError{Field: "stops", Problem: fmt.Sprintf("%.40q is none; write rollback, gate or both", what)})
-		}
-	}
-	if len(bad) > 0 {
-		return &verifier.InvalidError{Fields: bad}
-	}
-	h.ID, h.At, h.Ended = "hold-"+uuid.NewString()[:8], s.Now().UTC(), nil
-	return nil
-}
-
-func (s *server) endHold(w http.ResponseWriter, r *http.Request) {
-	if err := s.record.EndHold(r.Context(), r.PathValue("id"), verifier.CallerFrom(r.Context()).Name, s.Now()); err != nil {
-		Problem(w, r, err)
-		return
-	}
-	w.WriteHeader(http.StatusNoContent)
 }
 
 var reportTypes = map[string]string{
@@ -271,47 +238,50 @@ var reportTypes = map[string]string{
 }
 
 func (s *server) monthReport(w http.ResponseWriter, r *http.Request) {
-	q := r.URL.Query()
-	format := q.Get("format")
+	q := queryOf(r, "format", "by")
+	format, by := oneOf(q, "format", report.Formats...), oneOf(q, "by", ways...)
+	month := r.PathValue("month")
+	if _, err := report.Month(month, s.Zone); err != nil {
+		q.wrong("month", "%.40q is not a month; write a year and a month, like 2016-09", month)
+	}
+	if err := q.err(); err != nil {
+		Problem(w, r, err)
+		return
+	}
 	if format == "" {
 		format = "json"
 	}
-	kind, known := reportTypes[format]
-	if !known {
-		Problem(w, r, verifier.Invalid("format", "%.20q is none of %v", format, report.Formats))
-		return
-	}
-	made, err := s.Report(r.Context(), r.PathValue("month"), q.Get("by"))
+	made, err := s.Report(r.Context(), month, by)
 	if err != nil {
 		Problem(w, r, err)
 		return
 	}
-	w.Header().Set("Content-Type", kind)
+	made.URL = s.URL + "/"
+	if format == "html" {
+		w.Header().Set("Content-Security-Policy", "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'") // it brings its style
+	}
+	w.Header().Set("Content-Type", reportTypes[format])
 	if err := made.Write(w, format); err != nil {
 		s.Log.Error("cannot write a report", "err", err)
 	}
 }
 
 func (s *server) explain(w http.ResponseWriter, r *http.Request) {
-	q := r.URL.Query()
-	var bad []verifier.FieldError
-	for _, field := range []string{"service", "environment"} {
-		if problem := verifier.NameProblem(q.Get(field)); problem != "" {
-			bad = append(bad, verifier.FieldError{Field: field, Problem: problem})
+	q := queryOf(r, "service", "environment", "target", "at")
+	for _, field := range []string{"service", "environment", "target"} {
+		if field == "target" && q.text(field) == "" {
+			continue
+		}
+		if problem := verifier.NameProblem(q.text(field)); problem != "" {
+			q.wrong(field, "%s", problem)
 		}
 	}
-	var at time.Time
-	if text := q.Get("at"); text != "" {
-		var err error
-		if at, err = time.Parse(time.RFC3339, text); err != nil {
-			bad = append(bad, verifier.FieldError{Field: "at", Problem: "is no time; write 2026-11-24T10:00:00Z"})
-		}
-	}
-	if len(bad) > 0 {
-		Problem(w, r, &verifier.InvalidError{Fields: bad})
+	at := q.time("at")
+	if err := q.err(); err != nil {
+		Problem(w, r, err)
 		return
 	}
-	e, err := s.Explain(r.Context(), q.Get("service"), q.Get("environment"), q.Get("target"), at)
+	e, err := s.Explain(r.Context(), q.text("service"), q.text("environment"), q.text("target"), at)
 	answered(w, r, e, err)
 }
 
@@ -331,5 +301,5 @@ func (s *server) ready(w http.ResponseWriter, r *http.Request) {
 		Problem(w, r, &refusal{http.StatusServiceUnavailable, "the store does not answer"})
 		return
 	}
-	io.WriteString(w, "ready\n")
+	plain(w, "ready\n")
 }

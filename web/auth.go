@@ -27,16 +27,19 @@ func HashToken(secret string) []byte {
 	return sum[:]
 }
 
-// allow serves callers that have the scope.
+// allow serves callers that have the scope; without one everybody.
 func (s *server) allow(scope string, serve http.HandlerFunc) http.HandlerFunc {
+	if scope == "" {
+		return serve
+	}
 	return func(w http.ResponseWriter, r *http.Request) {
 		caller, err := s.caller(r)
 		if err != nil {
-			Problem(w, r, err)
+			s.fail(w, r, err)
 			return
 		}
 		if !has(caller.Scopes, scope) {
-			Problem(w, r, &refusal{http.StatusForbidden, "the token " + caller.Name + " has no scope " + scope})
+			s.fail(w, r, &refusal{http.StatusForbidden, "the token " + caller.Name + " has no scope " + scope})
 			return
 		}
 		serve(w, r.WithContext(verifier.WithCaller(r.Context(), caller)))
@@ -50,14 +53,9 @@ func has(scopes []string, wanted string) bool {
 
 // caller is who sent the request: the token's owner, or anybody on loopback, who is called local.
 func (s *server) caller(r *http.Request) (verifier.Caller, error) {
-	secret := ""
-	if _, password, ok := r.BasicAuth(); ok {
-		secret = password
-	} else if bearer, ok := strings.CutPrefix(r.Header.Get("Authorization"), "Bearer "); ok {
-		secret = bearer
-	}
+	secret := secretOf(r)
 	if secret == "" {
-		if s.Loopback && onLoopback(r) {
+		if s.Loopback && r.Header.Get("Authorization") == "" && onLoopback(r) {
 			return verifier.Caller{Name: "local", Scopes: verifier.Scopes}, nil
 		}
 		return verifier.Caller{}, &refusal{http.StatusUnauthorized, "a token is needed: Authorization: Bearer …, or as the password of Basic"}
@@ -69,9 +67,26 @@ func (s *server) caller(r *http.Request) (verifier.Caller, error) {
 	return verifier.Caller{Name: token.Name, Scopes: token.Scopes}, err
 }
 
+// secretOf is the token that the request brings; empty for none.
+func secretOf(r *http.Request) string {
+	if _, password, ok := r.BasicAuth(); ok {
+		return password
+	}
+	scheme, secret, _ := strings.Cut(r.Header.Get("Authorization"), " ")
+	if !strings.EqualFold(scheme, "Bearer") {
+		return ""
+	}
+	return strings.TrimSpace(secret)
+}
+
 // onLoopback holds the peer's address and the name it asked for against loopback: a page elsewhere that points its own name at
-// 127.0.0.1 is not local.
+// 127.0.0.1 is not local, nor is what a proxy on this machine passes on.
 func onLoopback(r *http.Request) bool {
+	for _, passedOn := range []string{"Forwarded", "X-Forwarded-For", "X-Real-Ip", "Via"} {
+		if r.Header.Get(passedOn) != "" {
+			return false
+		}
+	}
 	peer, _, err := net.SplitHostPort(r.RemoteAddr)
 	ip := net.ParseIP(peer)
 	host := r.Host

@@ -1,83 +1,46 @@
 package web
 
 import (
-	"embed"
-	"html/template"
 	"net/http"
 	"net/url"
 	"strings"
 	"time"
 
 	"verifier"
+	"verifier/report"
 )
 
-//go:embed pages/*.html pages/style.css
-var pages embed.FS
-
-// console adds the pages for people. They act through forms, which the cross-origin check guards.
-func (s *server) console(mux *http.ServeMux) {
-	show := func(pattern, name string, data func(*http.Request) (any, error)) {
-		mux.HandleFunc(pattern, s.allow(verifier.ScopeRead, func(w http.ResponseWriter, r *http.Request) {
-			value, err := data(r)
-			s.page(w, name, value, err)
-		}))
+// console are the pages for people. They act through forms, which the cross-origin check guards.
+func (s *server) console() []route {
+	const read, operate, anybody = verifier.ScopeRead, verifier.ScopeOperate, ""
+	list := []route{
+		{read, "GET", "/{$}", s.show("home", s.home)},
+		{read, "GET", "/deploys/{id}", s.show("deploy", s.deployPage)},
+		{operate, "POST", "/deploys/{id}/mark", s.pressedMark},
+		{read, "GET", "/verifications/{id}", s.show("verification", s.watchPage)},
+		{read, "GET", "/incidents", s.show("incidents", s.incidentsPage)},
+		{read, "GET", "/incidents/{id...}", s.show("incident", s.incidentPage)}, // ids have slashes
+		{read, "GET", "/holds", s.show("holds", s.holdsPage)},
+		{operate, "POST", "/holds", s.pressedHold},
+		{operate, "POST", "/holds/{id}/end", s.pressedEnd},
+		{read, "GET", "/reports/{month}", s.show("report", s.reportPage)},
+		{anybody, "GET", "/style.css", style},
 	}
-	show("GET /{$}", "home", s.home)
-	show("GET /verifications/{id}", "verification", s.watch)
-	show("GET /incidents", "incidents", func(r *http.Request) (any, error) {
-		list, _, err := s.record.Incidents(r.Context(), verifier.IncidentFilter{Page: verifier.Page{Limit: 100}})
-		return list, err
-	})
-	show("GET /holds", "holds", func(r *http.Request) (any, error) { return s.record.Holds(r.Context(), s.Now(), false) })
-	show("GET /reports/{month}", "report", func(r *http.Request) (any, error) {
-		made, err := s.Report(r.Context(), r.PathValue("month"), r.URL.Query().Get("by"))
-		if err != nil {
-			return nil, err
-		}
-		return made.Fragment()
-	})
 	for _, verb := range verifier.Verbs {
-		mux.HandleFunc("POST /verifications/{id}/"+string(verb), s.allow(verifier.ScopeOperate, s.pressed(verb)))
+		path := "/verifications/{id}/" + string(verb)
+		list = append(list, route{operate, "GET", path, s.show("order", s.orderPage(verb))}, route{operate, "POST", path, s.pressed(verb)})
 	}
-	mux.HandleFunc("GET /style.css", func(w http.ResponseWriter, r *http.Request) { http.ServeFileFS(w, r, pages, "pages/style.css") })
-	mux.HandleFunc("GET /", s.allow(verifier.ScopeRead, func(w http.ResponseWriter, r *http.Request) {
-		if strings.HasPrefix(r.URL.Path, "/v1/") {
-			Problem(w, r, &refusal{http.StatusNotFound, "there is no " + r.URL.Path})
-			return
-		}
-		s.page(w, "", nil, &refusal{http.StatusNotFound, "There is no such page."})
-	}))
+	return list
 }
 
-// view is what every page knows.
-type view struct {
-	Title, Banner, Month, Problem string
-	Data                          any
-}
+var (
+	kinds = []verifier.Kind{verifier.KindRelease, verifier.KindRollback, verifier.KindRedeploy}
+	ways  = []string{"team", "service", "environment"} // to group a report by
+)
 
-func (s *server) page(w http.ResponseWriter, name string, data any, err error) {
-	v := view{Banner: s.Banner(), Month: s.Now().In(s.Zone).Format("2006-01"), Data: data, Title: "verifier"}
-	status := http.StatusOK
-	if err != nil {
-		p := problemOf(err)
-		status, v.Problem, name = p.Status, p.Detail, "problem"
-	}
-	t, parseErr := template.New("layout.html").Funcs(functions).ParseFS(pages, "pages/layout.html", "pages/"+name+".html")
-	if parseErr != nil {
-		s.Log.Error("cannot read a page", "page", name, "err", parseErr)
-		http.Error(w, "this page is broken", http.StatusInternalServerError)
-		return
-	}
-	w.Header().Set("Content-Type", "text/html; charset=utf-8")
-	w.WriteHeader(status)
-	if err := t.Execute(w, v); err != nil {
-		s.Log.Error("cannot write a page", "page", name, "err", err)
-	}
-}
-
-var functions = template.FuncMap{
-	"clock": func(t time.Time) string { return t.UTC().Format("2006-01-02 15:04:05") },
-	"path":  url.PathEscape,
+func style(w http.ResponseWriter, r *http.Request) {
+	w.Header().Set("Cache-Control", "public, max-age=300")
+	http.ServeFileFS(w, r, pages, "pages/style.css")
 }
 
 // row is one deploy with its verdict.
@@ -86,23 +49,95 @@ type row struct {
 	Watch *verifier.Verification
 }
 
-func (s *server) home(r *http.Request) (any, error) {
-	limit := 50
-	if r.URL.Query().Has("month") { // a figure of a report led here
-		limit = 500
-	}
-	deploys, _, err := s.record.Deploys(r.Context(), s.deployFilter(r.URL.Query(), verifier.Page{Limit: limit, After: r.URL.Query().Get("after")}))
+// Joined reports whether it is watched by the watch of another deploy.
+func (r row) Joined() bool { return r.Watch != nil && r.Watch.ID != r.ID }
+
+// homeView is one page of deploys, and what was asked for.
+type homeView struct {
+	Rows  []row
+	Asked map[string]string
+	Next  string // link to the older ones
+	First bool
+	Busy  bool // something runs that changes by itself
+
+	Kinds  []verifier.Kind
+	Hidden []string // parameters that links bring and the form has no field for
+}
+
+func (s *server) home(r *http.Request) (title string, _ any, _ error) {
+	f, err := s.deployFilter(r)
 	if err != nil {
-		return nil, err
+		return "", nil, err
 	}
-	rows := make([]row, len(deploys))
+	if f.Month != "" && f.Limit == 0 {
+		f.Limit = maxPage // a figure of a report led here
+	}
+	deploys, next, err := s.record.Deploys(r.Context(), f)
+	if err != nil {
+		return "", nil, err
+	}
+	ids := make([]string, len(deploys))
 	for i, d := range deploys {
-		rows[i].Deploy = d
-		if v, err := s.record.Verification(r.Context(), d.ID); err == nil {
-			rows[i].Watch = &v
+		ids[i] = d.ID
+	}
+	watches, err := s.record.Watches(r.Context(), ids)
+	if err != nil {
+		return "", nil, err
+	}
+	out := homeView{Rows: make([]row, len(deploys)), Asked: asked(r.URL.Query()), First: f.After == "", Next: older(r.URL, next),
+		Kinds: kinds, Hidden: []string{"target", "status", "change", "state", "corrected", "limit"}}
+	for i, d := range deploys {
+		out.Rows[i].Deploy = d
+		if v, ok := watches[d.ID]; ok {
+			out.Rows[i].Watch = &v
+			out.Busy = out.Busy || !over(v)
 		}
 	}
-	return rows, nil
+	return "Deploys", out, nil
+}
+
+// asked are the parameters that say something, but for the place in the list.
+func asked(q url.Values) map[string]string {
+	out := map[string]string{}
+	for name := range q {
+		if v := q.Get(name); v != "" && name != "after" {
+			out[name] = v
+		}
+	}
+	return out
+}
+
+// older is the link to the next part of the same list; empty at its end.
+func older(u *url.URL, next string) string {
+	if next == "" {
+		return ""
+	}
+	q := u.Query()
+	q.Set("after", next)
+	return u.Path + "?" + q.Encode()
+}
+
+// deployView is one deploy with who did what.
+type deployView struct {
+	row
+	Audit []verifier.Audit
+}
+
+func (s *server) deployPage(r *http.Request) (title string, _ any, _ error) {
+	d, err := s.record.Deploy(r.Context(), r.PathValue("id"))
+	if err != nil {
+		return "", nil, err
+	}
+	watches, err := s.record.Watches(r.Context(), []string{d.ID})
+	if err != nil {
+		return "", nil, err
+	}
+	out := deployView{row: row{Deploy: d}}
+	if v, ok := watches[d.ID]; ok {
+		out.Watch = &v
+	}
+	out.Audit, err = s.record.Audit(r.Context(), d.ID, 50)
+	return d.Service + " " + d.Version, out, err
 }
 
 // watchView is one verification with who did what.
@@ -112,39 +147,99 @@ type watchView struct {
 	Verbs []verifier.Verb
 }
 
-func (s *server) watch(r *http.Request) (any, error) {
+// Live reports whether it still changes by itself.
+func (v watchView) Live() bool { return !over(v.Verification) }
+
+func (s *server) watchPage(r *http.Request) (title string, _ any, _ error) {
 	v, err := s.record.Verification(r.Context(), r.PathValue("id"))
 	if err != nil {
-		return nil, err
+		return "", nil, err
 	}
-	audit, err := s.record.Audit(r.Context(), v.ID, 50)
-	return watchView{v, audit, verbsFor(v)}, err
+	out := watchView{Verification: v}
+	if has(verifier.CallerFrom(r.Context()).Scopes, verifier.ScopeOperate) {
+		out.Verbs = verbsFor(v)
+	}
+	out.Audit, err = s.record.Audit(r.Context(), v.ID, 50)
+	return v.Deploy.Service + " " + v.Deploy.Version + ": " + string(v.State), out, err
 }
 
-// verbsFor are the buttons that make sense now.
-func verbsFor(v verifier.Verification) []verifier.Verb {
-	var verbs []verifier.Verb
-	if v.Rollback != nil && v.Rollback.State == verifier.RollbackProposed {
-		verbs = append(verbs, verifier.Approve, verifier.Deny)
-	}
-	if v.State.Watching() || v.Rollback != nil && v.Rollback.State == verifier.RollbackApproved {
-		verbs = append(verbs, verifier.Cancel)
-	}
-	verbs = append(verbs, verifier.RollBack)
-	if v.State == verifier.FailedState && v.Mark == nil {
-		verbs = append(verbs, verifier.Dismiss)
-	}
-	return verbs
+// incidentsView is one page of incidents.
+type incidentsView struct {
+	List []verifier.Incident
+	Open bool
+	Next string
 }
 
-func (s *server) pressed(verb verifier.Verb) http.HandlerFunc {
-	return func(w http.ResponseWriter, r *http.Request) {
-		r.Body = http.MaxBytesReader(w, r.Body, maxBody)
-		id := r.PathValue("id")
-		if _, err := s.Order(r.Context(), id, s.orderOf(r, verb, orderBody{r.FormValue("reason"), r.FormValue("to")})); err != nil {
-			s.page(w, "", nil, err)
-			return
+func (s *server) incidentsPage(r *http.Request) (title string, _ any, _ error) {
+	q := queryOf(r, "limit", "after", "open")
+	f := verifier.IncidentFilter{Page: q.page(), Open: q.bool("open")}
+	if err := q.err(); err != nil {
+		return "", nil, err
+	}
+	list, next, err := s.record.Incidents(r.Context(), f)
+	return "Incidents", incidentsView{list, f.Open, older(r.URL, next)}, err
+}
+
+func (s *server) incidentPage(r *http.Request) (title string, _ any, _ error) {
+	in, err := s.record.Incident(r.Context(), r.PathValue("id"))
+	return in.Title, in, err
+}
+
+func (s *server) holdsPage(r *http.Request) (title string, _ any, _ error) {
+	list, err := s.record.Holds(r.Context(), s.Now(), false)
+	return "Holds", list, err
+}
+
+// reportView is one month, with the ways to others.
+type reportView struct {
+	Month, Before, After, By string
+	Ways                     []string
+	Body                     any
+}
+
+func (s *server) reportPage(r *http.Request) (title string, _ any, _ error) {
+	q := queryOf(r, "by")
+	by := oneOf(q, "by", ways...)
+	if err := q.err(); err != nil {
+		return "", nil, err
+	}
+	bounds, err := report.Month(r.PathValue("month"), s.Zone)
+	if err != nil {
+		return "", nil, err
+	}
+	made, err := s.Report(r.Context(), bounds.Name, by)
+	if err != nil {
+		return "", nil, err
+	}
+	made.URL = "/"
+	out := reportView{Month: bounds.Name, Before: bounds.Back(1).Name, By: by, Ways: ways}
+	if next := bounds.Back(-1); !next.From.After(s.Now()) {
+		out.After = next.Name
+	}
+	out.Body, err = made.Fragment()
+	return "Deploys in " + bounds.Name, out, err
+}
+
+// splitList reads names with commas or spaces around commas between them.
+func splitList(text string) []string {
+	var out []string
+	for name := range strings.SplitSeq(text, ",") {
+		if name = strings.TrimSpace(name); name != "" {
+			out = append(out, name)
 		}
-		http.Redirect(w, r, "/verifications/"+url.PathEscape(id), http.StatusSeeOther)
 	}
+	return out
+}
+
+// until is the end of a hold that was asked for as a length; nil for none.
+func (s *server) until(length string) (*time.Time, error) {
+	if length == "" {
+		return nil, nil
+	}
+	d, err := verifier.ParseDuration(length)
+	if err != nil {
+		return nil, verifier.Invalid("for", "%.40q is no length of time; write 90m, 4h or 2d", length)
+	}
+	at := s.Now().Add(d).UTC()
+	return &at, nil
 }

@@ -1,8 +1,9 @@
 // Package web is the HTTP API and the console.
 //
-// Every request goes the same way: auth.go says who is calling and what they may, api.go holds the routes and answers in JSON,
-// events.go streams a verification while it changes, console.go writes the pages for people. Errors are problem+json (problem.go) and
-// name every bad field. A GET changes nothing. What the daemon decides is not here: orders go to the function it gave.
+// Every request goes the same way: server.go sets the headers and refuses what other sites send, auth.go says who is calling and what
+// they may, api.go holds the routes and answers in JSON, events.go streams a verification while it changes, console.go writes the pages
+// for people. Errors are problem+json (problem.go) and name every bad field; openapi.json describes it all. A GET changes nothing. What
+// the daemon decides is not here: orders go to the function it gave.
 package web
 
 import (
@@ -21,6 +22,7 @@ type Record interface {
 	Deploys(ctx context.Context, f verifier.DeployFilter) ([]verifier.Deploy, string, error)
 	Verification(ctx context.Context, id string) (verifier.Verification, error)
 	Verifications(ctx context.Context, f verifier.VerificationFilter) ([]verifier.Verification, string, error)
+	Watches(ctx context.Context, deploys []string) (map[string]verifier.Verification, error)
 	Incident(ctx context.Context, id string) (verifier.Incident, error)
 	Incidents(ctx context.Context, f verifier.IncidentFilter) ([]verifier.Incident, string, error)
 	Holds(ctx context.Context, now time.Time, all bool) ([]verifier.Hold, error)
@@ -50,35 +52,4 @@ type Config struct {
 	Ready     func(ctx context.Context) error
 	Status    func(ctx context.Context) any
 	Banner    func() string // said on top of every page
-}
-
-type server struct {
-	Config
-	record Record
-}
-
-// New serves everything.
-func New(c Config, r Record) http.Handler {
-	s := &server{c, r}
-	mux := http.NewServeMux()
-	s.api(mux)
-	s.console(mux)
-	return headers(http.NewCrossOriginProtection().Handler(mux))
-}
-
-// headers are on every answer.
-func headers(next http.Handler) http.Handler {
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		h := w.Header()
-		h.Set("X-Content-Type-Options", "nosniff")
-		h.Set("X-Frame-Options", "DENY")
-		h.Set("Referrer-Policy", "same-origin")
-		h.Set("Content-Security-Policy", "default-src 'none'; style-src 'self'; img-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'")
-		next.ServeHTTP(w, r)
-	})
-}
-
-// Server has time limits that fit the API: slow readers and senders are cut off, event streams are not.
-func Server(addr string, h http.Handler) *http.Server {
-	return &http.Server{Addr: addr, Handler: h, ReadHeaderTimeout: 10 * time.Second, ReadTimeout: 30 * time.Second, IdleTimeout: 2 * time.Minute, MaxHeaderBytes: 64 << 10}
 }

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/http"
+	"strconv"
 	"time"
 
 	"verifier"
@@ -11,22 +12,42 @@ import (
 
 const keepAlive = 15 * time.Second
 
-// events streams the whole verification at each change of its revision, until nothing more is to come.
+// events streams the whole verification at each change of its revision, until nothing more is to come. Who has the revision that it
+// names in Last-Event-ID is sent the next one; who has the last one is told not to come again (204).
 func (s *server) events(w http.ResponseWriter, r *http.Request) {
 	changed, stop := s.record.Subscribe()
 	defer stop()
 	v, err := s.record.Verification(r.Context(), r.PathValue("id"))
+	last, badID := lastEvent(r)
+	if err == nil {
+		err = badID
+	}
 	if err != nil {
 		Problem(w, r, err)
 		return
 	}
-	out := http.NewResponseController(w)
-	out.SetWriteDeadline(time.Time{}) // only servers with one care
+	if over(v) && v.Revision == last {
+		w.WriteHeader(http.StatusNoContent)
+		return
+	}
+	if err := unlimited(w); err != nil {
+		s.Log.Error("cannot stream", "err", err)
+		return
+	}
 	w.Header().Set("Content-Type", "text/event-stream")
-	w.Header().Set("Cache-Control", "no-store")
+	if r.Method == http.MethodHead {
+		return
+	}
+	s.stream(w, r, v, last, changed)
+}
+
+func (s *server) stream(w http.ResponseWriter, r *http.Request, v verifier.Verification, last int64, changed <-chan struct{}) {
+	out := http.NewResponseController(w)
+	if out.Flush() != nil { // the asker sees at once that it is heard
+		return
+	}
 	tick := time.NewTicker(keepAlive)
 	defer tick.Stop()
-	last := int64(-1)
 	for {
 		if v.Revision != last {
 			if write(w, v) != nil || out.Flush() != nil {
@@ -47,14 +68,28 @@ func (s *server) events(w http.ResponseWriter, r *http.Request) {
 			}
 		case <-changed:
 		}
+		var err error
 		if v, err = s.record.Verification(r.Context(), v.ID); err != nil {
 			return
 		}
 	}
 }
 
+// lastEvent is the revision that the asker has seen; -1 for none.
+func lastEvent(r *http.Request) (int64, error) {
+	text := r.Header.Get("Last-Event-ID")
+	if text == "" {
+		return -1, nil
+	}
+	n, err := strconv.ParseInt(text, 10, 64)
+	if err != nil {
+		return 0, verifier.Invalid("Last-Event-ID", "%.40q is no revision; write the id of the last event", text)
+	}
+	return n, nil
+}
+
 func write(w http.ResponseWriter, v verifier.Verification) error {
-	text, err := json.Marshal(v)
+	text, err := json.Marshal(whole(v))
 	if err != nil {
 		return err
 	}

@@ -23,15 +23,20 @@ type problem struct {
 // Problem answers with an error. What is nobody's business outside is logged and not said.
 func Problem(w http.ResponseWriter, r *http.Request, err error) {
 	p := problemOf(err)
-	if p.Status == http.StatusInternalServerError {
-		slog.Error("cannot answer", "method", r.Method, "path", r.URL.Path, "err", err)
-	}
-	if p.Status == http.StatusUnauthorized {
-		w.Header().Set("WWW-Authenticate", `Basic realm="verifier", charset="UTF-8"`)
-	}
+	noted(w, r, p.Status, err)
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(p.Status)
 	json.NewEncoder(w).Encode(p) // nobody is there to be told if this fails
+}
+
+// noted logs what is not said, and asks for a token where one is missing.
+func noted(w http.ResponseWriter, r *http.Request, status int, err error) {
+	switch status {
+	case http.StatusInternalServerError:
+		slog.Error("cannot answer", "method", r.Method, "path", r.URL.Path, "err", err)
+	case http.StatusUnauthorized:
+		w.Header().Set("WWW-Authenticate", `Basic realm="verifier", charset="UTF-8"`)
+	}
 }
 
 func problemOf(err error) problem {

@@ -1,0 +1,124 @@
+package web
+
+import (
+	"fmt"
+	"net/http"
+	"strings"
+
+	"github.com/google/uuid"
+
+	"verifier"
+)
+
+func (s *server) holds(w http.ResponseWriter, r *http.Request) {
+	q := queryOf(r, "limit", "after", "all")
+	all := q.bool("all")
+	after := q.text("after") // the last id: holds are few and listed by id
+	q.values.Del("after")
+	size := q.page().Size()
+	if err := q.err(); err != nil {
+		Problem(w, r, err)
+		return
+	}
+	every, err := s.record.Holds(r.Context(), s.Now(), all)
+	var items []verifier.Hold
+	next := ""
+	for _, h := range every {
+		if h.ID <= after {
+			continue
+		}
+		if len(items) == size {
+			next = items[size-1].ID
+			break
+		}
+		items = append(items, wholeHold(h))
+	}
+	listed(w, r, items, next, err)
+}
+
+// wholeHold fills in the lists that are empty.
+func wholeHold(h verifier.Hold) verifier.Hold {
+	h.Services, h.Environments, h.Teams, h.Stops = orEmpty(h.Services), orEmpty(h.Environments), orEmpty(h.Teams), orEmpty(h.Stops)
+	return h
+}
+
+// putHold makes a hold; a mute stops alerts and nothing else.
+func (s *server) putHold(mute bool) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		var h verifier.Hold
+		err := read(w, r, &h)
+		if err == nil {
+			err = s.hold(r, &h, mute)
+		}
+		if err != nil {
+			Problem(w, r, err)
+			return
+		}
+		answer(w, http.StatusCreated, h)
+	}
+}
+
+// hold checks and keeps one, and lets what waits see it.
+func (s *server) hold(r *http.Request, h *verifier.Hold, mute bool) error {
+	if mute && len(h.Stops) == 0 {
+		h.Stops = []string{verifier.StopsAlert}
+	}
+	if err := s.checkHold(*h, mute); err != nil {
+		return err
+	}
+	if len(h.Stops) == 0 {
+		h.Stops = []string{verifier.StopsRollback}
+	}
+	*h = wholeHold(*h)
+	h.ID, h.At, h.Ended, h.By = "hold-"+uuid.NewString()[:8], s.Now().UTC(), nil, verifier.CallerFrom(r.Context()).Name
+	if err := s.record.PutHold(r.Context(), *h); err != nil {
+		return err
+	}
+	s.Held(r.Context())
+	return nil
+}
+
+func (s *server) checkHold(h verifier.Hold, mute bool) error {
+	var bad []verifier.FieldError
+	wrong := func(field, format string, args ...any) {
+		bad = append(bad, verifier.FieldError{Field: field, Problem: fmt.Sprintf(format, args...)})
+	}
+	if strings.TrimSpace(h.Reason) == "" {
+		wrong("reason", "is missing; say why, for those who find the hold")
+	} else if problem := words(h.Reason); problem != "" {
+		wrong("reason", "%s", problem)
+	}
+	if h.Until != nil && !h.Until.After(s.Now()) {
+		wrong("until", "is over already")
+	}
+	if mute && h.Until == nil {
+		wrong("until", "is missing; a mute ends by itself")
+	}
+	for _, what := range h.Stops {
+		switch {
+		case mute && what != verifier.StopsAlert:
+			wrong("stops", "%.40q is not what a mute stops; leave it out, or post to /v1/holds", what)
+		case !mute && what != verifier.StopsRollback && what != verifier.StopsGate:
+			wrong("stops", "%.40q is none; write rollback, gate or both", what)
+		}
+	}
+	for _, globs := range []struct {
+		field string
+		list  []string
+	}{{"services", h.Services}, {"environments", h.Environments}, {"teams", h.Teams}} {
+		for i, glob := range globs.list {
+			if problem := verifier.NameProblem(strings.NewReplacer("*", "x", "?", "x").Replace(glob)); problem != "" {
+				wrong(fmt.Sprintf("%s[%d]", globs.field, i), "%s (* and ? stand for others)", problem)
+			}
+		}
+	}
+	return invalid(bad)
+}
+
+func (s *server) endHold(w http.ResponseWriter, r *http.Request) {
+	if err := s.record.EndHold(r.Context(), r.PathValue("id"), verifier.CallerFrom(r.Context()).Name, s.Now()); err != nil {
+		Problem(w, r, err)
+		return
+	}
+	w.WriteHeader(http.StatusNoContent)
+}

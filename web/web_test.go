@@ -1,0 +1,523 @@
+package web
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
+	"net/url"
+	"strings"
+	"testing"
+	"time"
+
+	"verifier"
+	"verifier/report"
+)
+
+var noon = time.Date(2026, 11, 24, 12, 0, 0, 0, time.UTC)
+
+// kept is a record in memory; what a test does not set is empty.
+type kept struct {
+	Record
+	deploys  []verifier.Deploy
+	watches  map[string]verifier.Verification
+	incident verifier.Incident
+	holds    []verifier.Hold
+	marks    map[string]verifier.Mark
+	tokens   map[string]verifier.Token
+	asked    []string // the questions, in order
+	changed  chan struct{}
+}
+
+func (k *kept) Deploy(_ context.Context, id string) (verifier.Deploy, error) {
+	for _, d := range k.deploys {
+		if d.ID == id {
+			return d, nil
+		}
+	}
+	return verifier.Deploy{}, fmt.Errorf("deploy %s: %w", id, verifier.ErrNotFound)
+}
+
+func (k *kept) Deploys(_ context.Context, f verifier.DeployFilter) ([]verifier.Deploy, string, error) {
+	k.asked = append(k.asked, "deploys")
+	if f.Size() < len(k.deploys) {
+		return k.deploys[:f.Size()], "1~x", nil
+	}
+	return k.deploys, "", nil
+}
+
+func (k *kept) Watches(context.Context, []string) (map[string]verifier.Verification, error) {
+	k.asked = append(k.asked, "watches")
+	return k.watches, nil
+}
+
+func (k *kept) Verification(_ context.Context, id string) (verifier.Verification, error) {
+	k.asked = append(k.asked, "verification")
+	v, ok := k.watches[id]
+	if !ok {
+		return v, fmt.Errorf("verification %s: %w", id, verifier.ErrNotFound)
+	}
+	return v, nil
+}
+
+func (k *kept) Incident(_ context.Context, id string) (verifier.Incident, error) {
+	if id != k.incident.ID {
+		return verifier.Incident{}, fmt.Errorf("incident %s: %w", id, verifier.ErrNotFound)
+	}
+	return k.incident, nil
+}
+
+func (k *kept) Incidents(context.Context, verifier.IncidentFilter) ([]verifier.Incident, string, error) {
+	return []verifier.Incident{k.incident}, "", nil
+}
+
+func (k *kept) Holds(context.Context, time.Time, bool) ([]verifier.Hold, error) { return k.holds, nil }
+
+func (k *kept) PutHold(_ context.Context, h verifier.Hold) error {
+	k.holds = append(k.holds, h)
+	return nil
+}
+
+func (k *kept) MarkDeploy(_ context.Context, id string, m verifier.Mark) error {
+	k.marks[id] = m
+	return nil
+}
+
+func (k *kept) Token(_ context.Context, hash []byte) (verifier.Token, error) {
+	t, ok := k.tokens[string(hash)]
+	if !ok {
+		return t, verifier.ErrNotFound
+	}
+	return t, nil
+}
+
+func (k *kept) Audit(context.Context, string, int) ([]verifier.Audit, error) {
+	return []verifier.Audit{{At: noon, By: nasty, What: "deny", Reason: nasty}}, nil
+}
+
+func (k *kept) Subscribe() (<-chan struct{}, func()) { return k.changed, func() {} }
+
+const nasty = `<script>alert("x")</script>'"><img src=x>`
+
+func watchOf(state verifier.State, rollback verifier.RollbackState) verifier.Verification {
+	d := verifier.Deploy{
+		ID: "d/1", Place: verifier.Place{Service: "checkout", Environment: "production", Target: "eu-1"}, Version: "1.4.2", Previous: "1.4.1",
+		Status: verifier.Succeeded, Change: verifier.Release, Kind: verifier.KindRelease, At: noon.Add(-10 * time.Minute), By: nasty, URL: "javascript:alert(1)",
+		Commit: nasty, Labels: map[string]string{nasty: nasty}, Hosts: []string{nasty}, Tool: "api", Group: nasty, Repository: nasty,
+	}
+	value := 0.031
+	v := verifier.Verification{ID: "d/1", Deploy: d, State: state, Reason: nasty, Until: noon.Add(time.Minute), Revision: 7, Incident: "verdict/d/1/production/"}
+	v.Findings = []verifier.Finding{{Rule: nasty, Outcome: verifier.Fail, Reason: verifier.IsWorse, Text: nasty, Value: &value, Query: nasty, Link: "javascript:alert(2)", OnFail: verifier.FailRollback}}
+	if !state.Watching() {
+		v.Ended = &noon
+	}
+	if rollback != "" {
+		by, at := nasty, noon
+		v.Rollback = &verifier.Rollback{
+			State: rollback, To: "1.4.1", From: "1.4.2", Reason: nasty, By: &by, At: noon, SendAt: &at, Candidates: []string{"1.4.1", "1.4.0"}, Answer: "d2",
+			Guards: []verifier.GuardAnswer{{Guard: verifier.GuardHeld, Denies: true, Text: nasty}, {Guard: verifier.GuardLate, Text: "in time"}},
+		}
+	}
+	return v
+}
+
+// open is the whole server over such a record; without a token it takes callers on loopback.
+func open(k *kept, change ...func(*Config)) http.Handler {
+	c := Config{
+		URL: "http://127.0.0.1:8080", Loopback: true, Zone: time.UTC, Now: func() time.Time { return noon }, Log: slog.New(slog.DiscardHandler),
+		Intake: http.NotFoundHandler(), Metrics: http.NotFoundHandler(), Banner: func() string { return "held: " + nasty },
+		Order: func(_ context.Context, id string, o verifier.Order) (verifier.Verification, error) {
+			v, err := k.Verification(context.Background(), id)
+			if err == nil && o.Reason == "late" {
+				err = &verifier.ConflictError{Field: "rollback", Problem: "it is sent already", Present: &v}
+			}
+			return v, err
+		},
+		Held: func(context.Context) {}, Ready: func(context.Context) error { return nil }, Status: func(context.Context) any { return map[string]string{} },
+		Report: func(_ context.Context, month, by string) (report.Report, error) {
+			b, err := report.Month(month, time.UTC)
+			if err != nil {
+				return report.Report{}, err
+			}
+			return report.Make(b, by, nil, nil, func(string) bool { return true })
+		},
+		Explain:   func(context.Context, string, string, string, time.Time) (any, error) { return map[string]string{}, nil },
+		AlertTest: func(context.Context, string, string) error { return nil },
+	}
+	for _, f := range change {
+		f(&c)
+	}
+	return New(c, k)
+}
+
+// ask sends a request from loopback, with pairs of headers.
+func ask(h http.Handler, method, path, body string, header ...string) *httptest.ResponseRecorder {
+	r := httptest.NewRequest(method, "http://127.0.0.1"+path, strings.NewReader(body))
+	r.RemoteAddr = "127.0.0.1:4000"
+	for i := 0; i+1 < len(header); i += 2 {
+		r.Header.Set(header[i], header[i+1])
+	}
+	w := httptest.NewRecorder()
+	h.ServeHTTP(w, r)
+	return w
+}
+
+// TestPagesOfEveryState renders all pages for all states; nothing from outside becomes markup, nothing is left of a broken template.
+func TestPagesOfEveryState(t *testing.T) {
+	for _, state := range verifier.States {
+		for _, rollback := range []verifier.RollbackState{
+			"", verifier.RollbackVetoed, verifier.RollbackProposed, verifier.RollbackApproved, verifier.RollbackSent, verifier.RollbackConfirmed, verifier.RollbackRecovered,
+			verifier.RollbackDenied, verifier.RollbackCancelled, verifier.RollbackExpired, verifier.RollbackRefused, verifier.RollbackFailed,
+		} {
+			v := watchOf(state, rollback)
+			v.Mark = &verifier.Mark{Good: true, Cause: nasty, By: nasty, At: noon}
+			k := &kept{deploys: []verifier.Deploy{v.Deploy}, watches: map[string]verifier.Verification{"d/1": v}}
+			k.incident = verifier.Incident{ID: "verdict/d/1/production/", Kind: verifier.IncidentVerdict, Title: nasty, Text: nasty, Person: true, Opened: noon,
+				Members: []verifier.Member{{Verification: "d/1", Version: nasty, By: nasty, Text: nasty, Outcome: string(state), Rollback: nasty}}}
+			k.holds = []verifier.Hold{{ID: nasty, By: nasty, Reason: nasty, At: noon, Services: []string{nasty}, Stops: []string{"rollback"}}}
+			h := open(k)
+			for path, want := range map[string]string{
+				"/": string(state), "/deploys/d%2F1": "1.4.2", "/verifications/d%2F1": string(state), "/verifications/d%2F1/rollback": "Roll back now",
+				"/incidents": "open", "/incidents/verdict%2Fd%2F1%2Fproduction%2F": "A person is needed", "/incidents/verdict/d/1/production/": "A person is needed",
+				"/holds": "rollback", "/reports/2026-11": "2026-10",
+			} {
+				w := ask(h, "GET", path, "")
+				page := w.Body.String()
+				if w.Code != http.StatusOK || !strings.Contains(page, want) || !strings.HasSuffix(page, "</html>\n") {
+					t.Fatalf("%s of %s, %s answers %d without %q:\n%s", path, state, rollback, w.Code, want, page)
+				}
+				for _, bad := range []string{"<script", "<img", `href="javascript:`, "<no value>", "ZgotmplZ\"><", "%!"} {
+					if strings.Contains(page, bad) {
+						t.Errorf("%s of %s, %s has %q", path, state, rollback, bad)
+					}
+				}
+			}
+			if page := ask(h, "GET", "/verifications/d%2F1", "").Body.String(); rollback != "" && !strings.Contains(page, `state `+string(rollback)) {
+				t.Errorf("the page of %s does not say %s", state, rollback)
+			}
+		}
+	}
+}
+
+// TestButtons shows what can be done, and nothing that would be refused.
+func TestButtons(t *testing.T) {
+	for _, c := range []struct {
+		state    verifier.State
+		rollback verifier.RollbackState
+		want     string
+	}{
+		{verifier.Waiting, "", "cancel rollback"},
+		{verifier.Observing, "", "cancel rollback"},
+		{verifier.Passed, "", "rollback"},
+		{verifier.FailedState, verifier.RollbackVetoed, "rollback dismiss"},
+		{verifier.FailedState, verifier.RollbackProposed, "approve deny cancel dismiss"},
+		{verifier.FailedState, verifier.RollbackApproved, "deny cancel dismiss"},
+		{verifier.FailedState, verifier.RollbackSent, "dismiss"},
+		{verifier.FailedState, verifier.RollbackRecovered, "dismiss"},
+		{verifier.FailedState, verifier.RollbackRefused, "rollback dismiss"},
+	} {
+		got := strings.Trim(fmt.Sprint(verbsFor(watchOf(c.state, c.rollback))), "[]")
+		if got != c.want {
+			t.Errorf("%s with %q shows %s, want %s", c.state, c.rollback, got, c.want)
+		}
+	}
+	// pages link to these two places
+	k0 := &kept{watches: map[string]verifier.Verification{"d/1": watchOf(verifier.FailedState, verifier.RollbackProposed)}}
+	if page := ask(open(k0), "GET", "/verifications/d%2F1", "").Body.String(); strings.Count(page, `id="rollback"`) != 1 || strings.Count(page, `id="stop"`) != 1 {
+		t.Error("what a message links to, #rollback and #stop, is not there once each")
+	}
+	back := watchOf(verifier.Passed, "")
+	back.Deploy.Kind = verifier.KindRollback
+	if got := verbsFor(back); len(got) != 0 {
+		t.Errorf("a rollback shows %v", got)
+	}
+	k := &kept{watches: map[string]verifier.Verification{"d/1": watchOf(verifier.FailedState, verifier.RollbackProposed)}, tokens: map[string]verifier.Token{
+		string(HashToken("look")): {Name: "looker", Scopes: []string{verifier.ScopeRead}},
+	}}
+	r := ask(open(k), "GET", "/verifications/d%2F1", "", "Authorization", "Bearer look")
+	if r.Code != http.StatusOK || strings.Contains(r.Body.String(), `class="button"`) {
+		t.Errorf("who may only look gets %d with buttons", r.Code)
+	}
+}
+
+// TestPressing goes the way of a form: done and sent on, or a page that says why not.
+func TestPressing(t *testing.T) {
+	k := &kept{watches: map[string]verifier.Verification{"d/1": watchOf(verifier.FailedState, verifier.RollbackProposed)}, marks: map[string]verifier.Mark{}}
+	h := open(k)
+	form := func(path string, pairs ...string) *httptest.ResponseRecorder {
+		v := url.Values{}
+		for i := 0; i+1 < len(pairs); i += 2 {
+			v.Add(pairs[i], pairs[i+1])
+		}
+		return ask(h, "POST", path, v.Encode(), "Content-Type", "application/x-www-form-urlencoded", "Sec-Fetch-Site", "same-origin")
+	}
+	for _, c := range []struct {
+		path string
+		form []string
+		code int
+		want string
+	}{
+		{"/verifications/d%2F1/approve", []string{"reason", "seen it", "to", "1.4.1"}, 303, "/verifications/d%2F1"},
+		{"/verifications/d%2F1/approve", []string{"reason", "late"}, 409, "How it stands now"},
+		{"/verifications/d%2F1/approve", []string{"to", "a'b"}, 422, "<b>to</b>"},
+		{"/verifications/none/deny", nil, 404, "none"},
+		{"/deploys/d1/mark", []string{"good", "false", "cause", "slow"}, 303, "/deploys/d1"},
+		{"/deploys/d1/mark", []string{"cause", "slow"}, 422, "<b>good</b>"},
+		{"/holds", []string{"stops", "rollback", "services", "a*, b", "reason", "release day", "for", "4h"}, 303, "/holds"},
+		{"/holds", []string{"stops", "alert", "reason", "quiet"}, 422, "<b>until</b>"},
+		{"/holds", []string{"stops", "rollback", "for", "soon"}, 422, "<b>for</b>"},
+	} {
+		w := form(c.path, c.form...)
+		if w.Code != c.code || !strings.Contains(w.Body.String()+w.Header().Get("Location"), c.want) {
+			t.Errorf("%s %v answers %d %s %.300s", c.path, c.form, w.Code, w.Header().Get("Location"), w.Body)
+		}
+	}
+	if m := k.marks["d1"]; m.Good || m.Cause != "slow" || m.By != "local" {
+		t.Errorf("marked %+v", m)
+	}
+	if len(k.holds) != 1 || len(k.holds[0].Services) != 2 || !k.holds[0].Until.Equal(noon.Add(4*time.Hour)) {
+		t.Errorf("holds %+v", k.holds)
+	}
+	if w := ask(h, "POST", "/holds", "reason=x", "Content-Type", "application/x-www-form-urlencoded", "Origin", "https://evil.example.com"); w.Code != http.StatusForbidden || len(k.holds) != 1 {
+		t.Errorf("another site's form answers %d", w.Code)
+	}
+}
+
+// TestHomeAsksTwice holds the home page to one question for all deploys and one for all their watches.
+func TestHomeAsksTwice(t *testing.T) {
+	k := &kept{watches: map[string]verifier.Verification{}}
+	for i := range 120 {
+		v := watchOf(verifier.Passed, "")
+		v.ID, v.Deploy.ID = fmt.Sprint("d", i), fmt.Sprint("d", i)
+		k.deploys, k.watches[v.ID] = append(k.deploys, v.Deploy), v
+	}
+	page := ask(open(k), "GET", "/?service=checkout&kind=release", "").Body.String()
+	if got := strings.Join(k.asked, " "); got != "deploys watches" {
+		t.Errorf("asked %s", got)
+	}
+	if n := strings.Count(page, "<tr"); n != 51 || !strings.Contains(page, `after=1~x&amp;kind=release&amp;service=checkout`) && !strings.Contains(page, `after=1%7Ex&amp;kind=release&amp;service=checkout`) {
+		t.Errorf("%d rows, or no link to the older ones", n)
+	}
+	if w := ask(open(k), "GET", "/?limit=many&kind=none", ""); w.Code != 422 || !strings.Contains(w.Body.String(), "<b>limit</b>") || !strings.Contains(w.Body.String(), "<b>kind</b>") {
+		t.Errorf("wrong filters answer %d", w.Code)
+	}
+}
+
+// TestProblems answers what cannot be done: programs get problem+json, people a page.
+func TestProblems(t *testing.T) {
+	h := open(&kept{watches: map[string]verifier.Verification{"d1": watchOf(verifier.Passed, "")}, tokens: map[string]verifier.Token{
+		string(HashToken("old")): {Name: "old", Scopes: verifier.Scopes, Expires: &noon}, string(HashToken("in")): {Name: "ci", Scopes: []string{verifier.ScopeDeploysWrite}},
+	}}, func(c *Config) { c.Now = func() time.Time { return noon.Add(time.Second) } })
+	long := strings.Repeat("x", maxBody)
+	for _, c := range []struct {
+		method, path, body string
+		code               int
+		fields             string
+		header             []string
+	}{
+		{"GET", "/v1/nothing", "", 404, "", nil},
+		{"POST", "/v1/nothing", "", 404, "", nil},
+		{"PUT", "/v1/deploys", "", 405, "", nil},
+		{"DELETE", "/v1/deploys", "", 405, "", nil},
+		{"GET", "/v1/gate", "", 404, "", nil},
+		{"POST", "/v1/verifications/d1/results", "", 404, "", nil},
+		{"POST", "/healthz", "", 405, "", nil},
+		{"GET", "/v1/deploys?limit=0&after=x&kind=y&status=z&change=w&month=2016-13&enviroment=p", "", 422, "after change enviroment kind limit month status", nil},
+		{"GET", "/v1/verifications?state=done&active=maybe&limit=501", "", 422, "active limit state", nil},
+		{"GET", "/v1/incidents?kind=x&open=1", "", 422, "kind open", nil},
+		{"GET", "/v1/holds?limit=-1&all=x", "", 422, "all limit", nil},
+		{"GET", "/v1/deploys?service=a&service=b", "", 422, "service", nil},
+		{"GET", "/v1/reports/2016-13?by=hour&format=pdf", "", 422, "by format month", nil},
+		{"GET", "/v1/explain?environment=a%0Ab&target=x%22&at=noon", "", 422, "at environment service target", nil},
+		{"GET", "/v1/verifications/none", "", 404, "", nil},
+		{"GET", "/v1/verifications/none/events", "", 404, "", nil},
+		{"GET", "/v1/verifications/d1/events", "", 422, "Last-Event-ID", []string{"Last-Event-ID", "x"}},
+		{"POST", "/v1/verifications/d1/approve", `{"reason":"late"}`, 409, "rollback", nil},
+		{"POST", "/v1/verifications/d1/deny", `{"raeson":"x","to":7,"reason":["y"]}`, 422, "raeson reason to", nil},
+		{"POST", "/v1/verifications/d1/rollback", `{"to":"1'2","reason":"\u0007"}`, 422, "reason to", nil},
+		{"POST", "/v1/verifications/d1/cancel", `[]`, 422, "body", nil},
+		{"POST", "/v1/verifications/d1/cancel", `null`, 422, "body", nil},
+		{"POST", "/v1/verifications/d1/cancel", `{} {}`, 422, "body", nil},
+		{"POST", "/v1/verifications/d1/dismiss", `{"reason":"` + long + `"}`, 413, "", nil},
+		{"POST", "/v1/deploys/d1/mark", `{}`, 422, "good", nil},
+		{"POST", "/v1/deploys/d1/mark", `{"good":"yes","cause":1}`, 422, "cause good", nil},
+		{"POST", "/v1/holds", `{"reason":" ","until":"2020-01-01T00:00:00Z","stops":["all"],"services":["a\nb"]}`, 422, "reason services[0] stops until", nil},
+		{"POST", "/v1/holds", `{"reason":"x","until":"soon","services":"a"}`, 422, "services until", nil},
+		{"POST", "/v1/holds", `{"reason":"x","stops":["alert"]}`, 422, "stops", nil},
+		{"POST", "/v1/mutes", `{"reason":"x","stops":["gate"]}`, 422, "stops until", nil},
+		{"GET", "/v1/deploys", "", 401, "", []string{"Authorization", "Bearer wrong"}},
+		{"GET", "/v1/deploys", "", 401, "", []string{"Authorization", "Token abc"}},
+		{"GET", "/v1/deploys", "", 401, "", []string{"Authorization", "Bearer old"}},
+		{"GET", "/v1/deploys", "", 401, "", []string{"X-Forwarded-For", "192.0.2.1"}},
+		{"GET", "/v1/deploys", "", 403, "", []string{"Authorization", "bearer in"}},
+		{"POST", "/v1/holds", "{}", 403, "", []string{"Sec-Fetch-Site", "cross-site"}},
+	} {
+		w := ask(h, c.method, c.path, c.body, c.header...)
+		var p problem
+		if err := json.Unmarshal(w.Body.Bytes(), &p); err != nil || w.Header().Get("Content-Type") != "application/problem+json" {
+			t.Errorf("%s %s answers %d %q, no problem+json", c.method, c.path, w.Code, w.Body)
+			continue
+		}
+		var fields []string
+		for _, e := range p.Errors {
+			fields = append(fields, e.Field)
+		}
+		if got := strings.Join(fields, " "); w.Code != c.code || p.Status != c.code || got != c.fields || p.Title == "" || p.Detail == "" {
+			t.Errorf("%s %s answers %d for %q, want %d for %q: %s", c.method, c.path, w.Code, got, c.code, c.fields, w.Body)
+		}
+		if (w.Code == 405) != (w.Header().Get("Allow") != "") || (w.Code == 401) != (w.Header().Get("WWW-Authenticate") != "") {
+			t.Errorf("%s %s answers %d with %v", c.method, c.path, w.Code, w.Header())
+		}
+	}
+	for _, path := range []string{"/nothing", "/verifications/none", "/deploys/none", "/incidents/none", "/verifications/none/deny"} {
+		if w := ask(h, "GET", path, ""); w.Code != 404 || !strings.Contains(w.Body.String(), "That did not work") {
+			t.Errorf("%s answers %d", path, w.Code)
+		}
+	}
+	if w := ask(h, "GET", "/reports/2016-13", ""); w.Code != 422 || !strings.Contains(w.Body.String(), "2016-13") {
+		t.Errorf("a month that is none answers %d", w.Code)
+	}
+	if w := ask(h, "GET", "/", "", "Authorization", "Bearer wrong"); w.Code != 401 || strings.Contains(w.Body.String(), "held:") || w.Header().Get("WWW-Authenticate") == "" {
+		t.Errorf("a stranger's page: %d %s", w.Code, w.Body)
+	}
+}
+
+// TestWhoIsLocal takes callers without a token on loopback alone.
+func TestWhoIsLocal(t *testing.T) {
+	k := &kept{tokens: map[string]verifier.Token{string(HashToken("s")): {Name: "anna", Scopes: []string{verifier.ScopeOperate}}}}
+	for _, c := range []struct {
+		name, peer, host string
+		loopback         bool
+		password         string
+		want             int
+	}{
+		{"local", "127.0.0.1:1", "127.0.0.1:8080", true, "", 200},
+		{"local by name", "[::1]:1", "localhost:8080", true, "", 200},
+		{"rebound name", "127.0.0.1:1", "evil.example.com", true, "", 401},
+		{"from outside", "192.0.2.1:1", "127.0.0.1", true, "", 401},
+		{"listens beyond", "127.0.0.1:1", "127.0.0.1", false, "", 401},
+		{"password", "192.0.2.1:1", "verifier.example.com", false, "s", 200},
+		{"wrong password", "127.0.0.1:1", "127.0.0.1", true, "t", 401},
+	} {
+		r := httptest.NewRequest("GET", "http://"+c.host+"/v1/deploys", nil)
+		r.RemoteAddr = c.peer
+		if c.password != "" {
+			r.SetBasicAuth("whoever", c.password)
+		}
+		w := httptest.NewRecorder()
+		open(k, func(s *Config) { s.Loopback = c.loopback }).ServeHTTP(w, r)
+		if w.Code != c.want {
+			t.Errorf("%s: %d, want %d", c.name, w.Code, c.want)
+		}
+		for path, code := range map[string]int{"/healthz": 200, "/readyz": 200, "/openapi.json": c.want, "/metrics": max(c.want, 401)} {
+			r.URL.Path = path
+			w := httptest.NewRecorder()
+			open(k, func(s *Config) { s.Loopback = c.loopback }).ServeHTTP(w, r)
+			if w.Code != code && (path != "/metrics" || w.Code != 404) { // 404: the fake one behind it
+				t.Errorf("%s: %s answers %d, want %d", c.name, path, w.Code, code)
+			}
+		}
+	}
+}
+
+// TestHolds answers whole lists, pages them and keeps who made them.
+func TestHolds(t *testing.T) {
+	k := &kept{}
+	h := open(k)
+	w := ask(h, "POST", "/v1/holds", `{"id":"mine","by":"somebody","reason":"freeze","ended":"2020-01-01T00:00:00Z"}`)
+	for _, want := range []string{`"by":"local"`, `"services":[]`, `"environments":[]`, `"teams":[]`, `"stops":["rollback"]`, `"until":null`, `"id":"hold-`} {
+		if w.Code != 201 || !strings.Contains(w.Body.String(), want) || w.Header().Get("Content-Type") != "application/json" || strings.Contains(w.Body.String(), "ended") {
+			t.Errorf("%d %s %s, want %s", w.Code, w.Header(), w.Body, want)
+		}
+	}
+	k.holds = []verifier.Hold{{ID: "a"}, {ID: "b"}, {ID: "c"}}
+	var ids []string
+	for after := ""; ; {
+		var page list[verifier.Hold]
+		if err := json.Unmarshal(ask(h, "GET", "/v1/holds?limit=2&after="+after, "").Body.Bytes(), &page); err != nil {
+			t.Fatal(err)
+		}
+		for _, hold := range page.Items {
+			ids = append(ids, hold.ID)
+		}
+		if after = page.Next; after == "" {
+			break
+		}
+	}
+	if got := strings.Join(ids, ""); got != "abc" {
+		t.Errorf("paged %s", got)
+	}
+}
+
+// TestEvents resumes where the asker was, ends at the end, and outlives the server's time limits.
+func TestEvents(t *testing.T) {
+	v := watchOf(verifier.Observing, "")
+	k := &kept{watches: map[string]verifier.Verification{"d1": v, "d2": watchOf(verifier.Passed, "")}, changed: make(chan struct{})}
+	k.watches["d1"] = func() verifier.Verification { v.ID = "d1"; return v }()
+	server := httptest.NewUnstartedServer(open(k))
+	server.Config.ReadTimeout, server.Config.WriteTimeout = 100*time.Millisecond, 100*time.Millisecond
+	server.Start()
+	defer server.Close()
+	get := func(path string, last string) *http.Response {
+		r, _ := http.NewRequestWithContext(t.Context(), "GET", server.URL+path, nil)
+		r.Header.Set("Last-Event-ID", last)
+		response, err := http.DefaultClient.Do(r)
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { response.Body.Close() })
+		return response
+	}
+	stream := get("/v1/verifications/d1/events", "7")
+	if stream.Header.Get("Content-Type") != "text/event-stream" {
+		t.Errorf("%v", stream.Header)
+	}
+	time.Sleep(300 * time.Millisecond) // longer than the limits
+	v.State, v.Ended, v.Revision, v.Findings = verifier.Passed, &noon, 8, nil
+	k.watches["d1"] = v
+	k.changed <- struct{}{}
+	text, err := io.ReadAll(stream.Body)
+	if err != nil {
+		t.Fatalf("cut off: %v", err)
+	}
+	got := string(text)
+	if strings.Contains(got, "id: 7\n") || !strings.HasPrefix(got, "id: 8\nevent: verification\ndata: {") || !strings.Contains(got, `"findings":[]`) || strings.Count(got, "id: ") != 1 {
+		t.Errorf("streamed %s", got)
+	}
+	if r := get("/v1/verifications/d1/events", "8"); r.StatusCode != http.StatusNoContent {
+		t.Errorf("who has the last event is answered %d", r.StatusCode)
+	}
+	if r := get("/v1/verifications/d2/events", ""); r.StatusCode != http.StatusOK {
+		t.Errorf("%d", r.StatusCode)
+	}
+}
+
+// TestHeaders are on every answer, of pages, problems and refusals.
+func TestHeaders(t *testing.T) {
+	h := open(&kept{})
+	for _, path := range []string{"/", "/v1/deploys", "/v1/nothing", "/style.css", "/healthz", "/nothing"} {
+		head := ask(h, "GET", path, "").Header()
+		if !strings.Contains(head.Get("Content-Security-Policy"), "default-src 'none'") || head.Get("X-Content-Type-Options") != "nosniff" || head.Get("X-Frame-Options") != "DENY" ||
+			head.Get("Cache-Control") == "" {
+			t.Errorf("%s has %v", path, head)
+		}
+	}
+	if w := ask(h, "HEAD", "/", ""); w.Code != 200 {
+		t.Errorf("HEAD answers %d", w.Code)
+	}
+	broken := ask(open(&kept{}, func(c *Config) { c.Ready = func(context.Context) error { return errors.New("secret of the disk") } }), "GET", "/readyz", "")
+	if broken.Code != 503 || strings.Contains(broken.Body.String(), "secret") {
+		t.Errorf("not ready: %d %s", broken.Code, broken.Body)
+	}
+	if s := Server("", nil); s.ReadHeaderTimeout == 0 || s.ReadTimeout == 0 || s.WriteTimeout == 0 || s.IdleTimeout == 0 || s.MaxHeaderBytes == 0 {
+		t.Errorf("the server has no limit somewhere: %+v", s)
+	}
+}
+
+type nothing struct{}
+
+func (nothing) ServeHTTP(http.ResponseWriter, *http.Request) {}

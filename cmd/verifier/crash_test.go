@@ -156,3 +156,25 @@ func (w *town) checkOnce() {
 		w.Errorf("the report says:\n%s", text)
 	}
 }
+
+// TestStopWaitsForWhatIsInFlight stops the daemon while its message hangs: it ends within 10 s, and the next one sends it again.
+func TestStopWaitsForWhatIsInFlight(t *testing.T) {
+	t.Parallel()
+	hung := make(chan bool, 100)
+	w := openTown(t, townOptions{mode: "approve", chat: func(n int, _ taken, out http.ResponseWriter) {
+		hung <- true
+		if n == 1 {
+			time.Sleep(15 * time.Second)
+		}
+		out.WriteHeader(http.StatusAccepted)
+	}})
+	w.start()
+	w.past()
+	w.deploy("d1.1", "1.1", time.Now())
+	<-hung
+	if took, err := w.terminate(); err != nil || took > 11*time.Second {
+		t.Errorf("SIGTERM took %s: %v", took, err)
+	}
+	w.start()
+	w.until("the message is sent again", func() bool { return len(w.chat.all()) > 1 })
+}

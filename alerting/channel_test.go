@@ -17,6 +17,7 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"reflect"
 	"strings"
 	"sync"
 	"testing"
@@ -174,7 +175,7 @@ func TestPagerDutyBody(t *testing.T) {
 	pager := newInbox(t)
 	a := load(t, fmt.Sprintf("receivers: [{name: on-call, pagerduty_configs: [{routing_key: k, url: '%s'}]}]\nroute: {receiver: on-call}", pager.URL))
 	in := trouble14()
-	in.Title = strings.Repeat("x", 2000)
+	in.Title, in.Text = strings.Repeat("x", 2000), "Errors after 1.4.2: 4.1 %.\nmore: all"
 	run(t, a, book{}, in, map[string]json.RawMessage{})
 	body := pager.bodies[0]
 	payload := body["payload"].(map[string]any)
@@ -189,7 +190,7 @@ func TestPagerDutyBody(t *testing.T) {
 		t.Errorf("links %s", links)
 	}
 	details := payload["custom_details"].(map[string]any)
-	if len(details) != 1 || details["text"] != in.Text+"\nStop: https://v/stop" {
+	if want := []any{in.Text, "Stop: https://v/stop"}; len(details) != 1 || !reflect.DeepEqual(details["text"], want) {
 		t.Errorf("details %v", details)
 	}
 	if strings.Contains(strings.ToLower(fmt.Sprint(body, pager.headers)), "alertmanager") {

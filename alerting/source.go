@@ -286,7 +286,8 @@ func pagerDuty(p *pagerduty.PagerdutyConfig) {
 		}
 	}
 	if len(p.Details) == 0 {
-		p.Details["text"] = `{{ template "verifier.text" . }}`
+		// A detail is read as YAML once more, and a sentence with a colon would become a map: a list of one JSON string stays itself.
+		p.Details["text"] = `[{{ .CommonAnnotations.text | toJson }}{{ range links .CommonAnnotations.links }}, {{ printf "%s: %s" .Text .URL | toJson }}{{ end }}]`
 	}
 	if len(p.Links) > 0 {
 		return

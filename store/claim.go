@@ -136,7 +136,7 @@ func (s *Store) ClaimActions(ctx context.Context, rollbacks bool, now time.Time,
 		out, err = collect(t, scanAction, selectAction+` WHERE state = 'waiting' AND due_at <= $1 AND (kind = $2) = $3 ORDER BY due_at LIMIT $4`,
 			millis(now), verifier.ActionRollback, rollbacks, limit)
 		for i := range out {
-			out[i].Revision++
+			out[i].Revision += 1 + out[i].Revision%2 // odd: it is claimed
 			if err == nil {
 				err = t.exec(`UPDATE actions SET due_at = $1, revision = $2 WHERE key = $3`, millis(now.Add(lease)), out[i].Revision, out[i].Key)
 			}
@@ -146,7 +146,7 @@ func (s *Store) ClaimActions(ctx context.Context, rollbacks bool, now time.Time,
 	return out, err
 }
 
-// SaveAction keeps what became of a run. An action that was armed again meanwhile stays due, and remembers the run all the same.
+// SaveAction keeps what became of a run. An action that was armed again meanwhile is due at once, and remembers the run all the same.
 func (s *Store) SaveAction(ctx context.Context, a verifier.Action) error {
 	return s.writer.do(ctx, func(t *tx) error {
 		n, err := t.affect(`UPDATE actions SET state = $1, due_at = $2, attempt = $3, memory = $4, problem = $5, revision = revision + 1
@@ -154,7 +154,8 @@ func (s *Store) SaveAction(ctx context.Context, a verifier.Action) error {
 		if err != nil || n > 0 {
 			return err
 		}
-		return t.exec(`UPDATE actions SET memory = $1 WHERE key = $2`, string(a.Memory), a.Key)
+		return t.exec(`UPDATE actions SET memory = $1, due_at = CASE WHEN revision % 2 = 1 THEN $2 ELSE due_at END, revision = revision + revision % 2
+			WHERE key = $3`, string(a.Memory), millis(s.Now()), a.Key)
 	})
 }
 

@@ -181,6 +181,11 @@ func (t *tx) putIncident(in verifier.Incident) error {
 	if err != nil {
 		return fmt.Errorf("save incident %s: %w", in.ID, err)
 	}
+	if known > 0 {
+		if err := t.rearm(in); err != nil {
+			return err
+		}
+	}
 	for _, m := range in.Members {
 		if err := t.exec(`INSERT INTO incident_places (place, incident) VALUES ($1, $2) ON CONFLICT DO NOTHING`, m.Place.Key(), in.ID); err != nil {
 			return err
@@ -189,13 +194,22 @@ func (t *tx) putIncident(in verifier.Incident) error {
 	return nil
 }
 
-// putAction inserts the action, or arms it again where its key is known: what it remembers of earlier runs stays.
+// putAction inserts the action, or arms it again where its key is known: what it remembers of earlier runs stays. The revision of one
+// that is claimed is odd: it runs again when that run is saved or its lease is over, so that one action runs once at a time.
 func (t *tx) putAction(a verifier.Action) error {
 	return t.exec(`INSERT INTO actions (key, kind, subject, state, created, due_at, attempt, revision, payload, memory, problem)
-		VALUES ($1, $2, $3, 'waiting', $4, $5, 0, 1, $6, $7, '')
-		ON CONFLICT (key) DO UPDATE SET state = 'waiting', due_at = excluded.due_at, attempt = 0, revision = actions.revision + 1,
-		payload = excluded.payload, problem = ''`,
+		VALUES ($1, $2, $3, 'waiting', $4, $5, 0, 2, $6, $7, '')
+		ON CONFLICT (key) DO UPDATE SET state = 'waiting', attempt = 0, revision = actions.revision + 2, payload = excluded.payload, problem = '',
+		created = excluded.created,
+		due_at = CASE WHEN actions.revision % 2 = 1 AND actions.due_at > excluded.due_at THEN actions.due_at ELSE excluded.due_at END`,
 		a.Key, a.Kind, a.Subject, millis(a.Created), millis(a.DueAt), string(a.Payload), string(a.Memory))
+}
+
+// rearm lets everybody who was told of the incident hear of its change, wherever the routes send it now.
+func (t *tx) rearm(in verifier.Incident) error {
+	return t.exec(`UPDATE actions SET state = 'waiting', attempt = 0, revision = revision + 2, created = $1,
+		due_at = CASE WHEN revision % 2 = 1 AND due_at > $1 THEN due_at ELSE $1 END WHERE subject = $2 AND kind = $3`,
+		millis(in.Updated), in.ID, verifier.ActionAlert)
 }
 
 func (t *tx) putHold(h verifier.Hold) error {

@@ -142,6 +142,9 @@ func suite(t *testing.T, open func(testing.TB) *Store) {
 		if err := s.Save(t.Context(), arm)[0]; err != nil {
 			t.Fatal(err)
 		}
+		if twice, err := s.ClaimActions(t.Context(), noon.Add(time.Second), 1, time.Minute); err != nil || len(twice) != 0 {
+			t.Errorf("it runs twice at a time: %v, %v", twice, err)
+		}
 		a := running[0]
 		a.State, a.Memory = verifier.ActionDone, []byte(`{"sent":1}`)
 		if err := s.SaveAction(t.Context(), a); err != nil {
@@ -150,6 +153,32 @@ func suite(t *testing.T, open func(testing.TB) *Store) {
 		now, err := s.Action(t.Context(), "k")
 		if err != nil || now.State != verifier.ActionWaiting || string(now.Memory) != `{"sent":1}` {
 			t.Errorf("got %+v, %v", now, err)
+		}
+		if again, err := s.ClaimActions(t.Context(), now.DueAt, 1, time.Minute); err != nil || len(again) != 1 || string(again[0].Memory) != `{"sent":1}` {
+			t.Errorf("it does not run again: %v, %v", again, err)
+		}
+	})
+	t.Run("who was told of an incident is armed by its change, though the routes choose others", func(t *testing.T) {
+		s := open(t)
+		in := verifier.Incident{ID: "i", Kind: verifier.IncidentVerdict, Opened: noon, Updated: noon}
+		told := verifier.Action{Key: "alert/i/a/webhook/0", Kind: verifier.ActionAlert, Subject: "i", Created: noon, DueAt: noon}
+		if err := s.Save(t.Context(), verifier.Effects{Incidents: []verifier.Incident{in}, Actions: []verifier.Action{told}})[0]; err != nil {
+			t.Fatal(err)
+		}
+		running, err := s.ClaimActions(t.Context(), noon, 1, time.Minute)
+		if err != nil || len(running) != 1 {
+			t.Fatalf("got %v, %v", running, err)
+		}
+		running[0].State = verifier.ActionDone
+		if err := s.SaveAction(t.Context(), running[0]); err != nil {
+			t.Fatal(err)
+		}
+		in.Title, in.Updated = "worse", noon.Add(time.Hour)
+		if err := s.Save(t.Context(), verifier.Effects{Incidents: []verifier.Incident{in}})[0]; err != nil {
+			t.Fatal(err)
+		}
+		if a, err := s.Action(t.Context(), told.Key); err != nil || a.State != verifier.ActionWaiting || !a.DueAt.Equal(in.Updated) {
+			t.Errorf("got %+v, %v", a, err)
 		}
 	})
 	t.Run("an import is seen by nobody before it is whole, and adds nothing the second time", func(t *testing.T) { testImport(t, open(t)) })

@@ -2,8 +2,10 @@ package main
 
 import (
 	"context"
+	"errors"
 	"maps"
 	"net/http"
+	"net/url"
 	"slices"
 	"strings"
 	"time"
@@ -128,33 +130,43 @@ func (d *Daemon) resolveEnvironments(ctx context.Context) {
 	}
 }
 
-// keepHeartbeat calls the configured address, so that somebody else notices when the daemon is gone.
+// keepHeartbeat calls the configured address as long as the store answers, so that somebody else notices when the daemon is gone.
 func (d *Daemon) keepHeartbeat(ctx context.Context) {
-	beat := d.live().cfg.Self.Heartbeat
-	if beat.URL == "" {
-		return
-	}
-	tick := time.NewTicker(max(time.Second, beat.Every))
-	defer tick.Stop()
 	client := outbound.Client(d.rt, 10*time.Second)
 	for {
+		beat := d.live().cfg.Self.Heartbeat
+		wait := max(time.Second, beat.Every)
+		if beat.URL == "" {
+			wait = selfEvery // a reload may bring one
+		} else if err := d.ready(ctx); err != nil {
+			d.failed("send the heartbeat: the store does not answer", err)
+		} else {
+			d.failed("send the heartbeat", sendHeartbeat(ctx, client, beat.URL))
+		}
 		select {
 		case <-ctx.Done():
 			return
-		case <-tick.C:
-			request, err := http.NewRequestWithContext(ctx, http.MethodGet, beat.URL, nil)
-			if err != nil {
-				d.failed("make the heartbeat", err)
-				return
-			}
-			response, err := client.Do(request)
-			if err != nil {
-				d.failed("send the heartbeat", outbound.Redact(err))
-				continue
-			}
-			response.Body.Close()
+		case <-time.After(wait):
 		}
 	}
+}
+
+// sendHeartbeat makes one call. Its errors do not show the address: it is a secret with many services.
+func sendHeartbeat(ctx context.Context, client *http.Client, address string) error {
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, address, nil)
+	if err != nil {
+		return errors.New("self.heartbeat.url is no address")
+	}
+	response, err := client.Do(request)
+	var where *url.Error
+	if errors.As(err, &where) {
+		return where.Err
+	}
+	if err != nil {
+		return outbound.Redact(err)
+	}
+	defer response.Body.Close()
+	return outbound.Status(response)
 }
 
 func contains[T comparable](list []T, s T) bool { return slices.Contains(list, s) }

@@ -21,6 +21,7 @@ type front struct {
 	t      *testing.T
 	folder string
 	url    string
+	daemon *Daemon
 	stop   func()
 }
 
@@ -37,7 +38,7 @@ func openFront(t *testing.T, config, rules string) *front {
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan error, 1)
 	go func() { done <- d.Run(ctx) }()
-	f.url = "http://" + d.Addr()
+	f.url, f.daemon = "http://"+d.Addr(), d
 	f.stop = func() {
 		cancel()
 		if err := <-done; err != nil {

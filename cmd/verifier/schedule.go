@@ -101,14 +101,19 @@ func (d *Daemon) keepSchedules(ctx context.Context) {
 	for tick := time.NewTicker(5 * time.Second); ; {
 		now := d.now()
 		cfg := d.live().cfg
-		clear := false
+		clear, frozen := false, false
 		err := d.store.ClaimSchedules(ctx, now,
 			func(s store.Schedule) time.Time { return cfg.nextRun(s, now) },
 			func(s store.Schedule) verifier.Effects {
 				clear = clear || s.Name == retentionSchedule
-				return cfg.scheduled(s, now)
+				effects := cfg.scheduled(s, now)
+				frozen = frozen || len(effects.Holds) > 0
+				return effects
 			})
 		d.failed("run schedules", err)
+		if frozen {
+			d.runner.Held(ctx)
+		}
 		if clear {
 			d.failed("clear out what is old", d.store.Retain(ctx, now, cfg.Retention.Evidence, cfg.Retention.Deliveries))
 		}

@@ -1,0 +1,87 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"verifier"
+	"verifier/store"
+)
+
+// TestHeartbeatIsSentAtOnceAndHidesItsAddress also holds that an address without every beats once a minute.
+func TestHeartbeatIsSentAtOnceAndHidesItsAddress(t *testing.T) {
+	beats := make(chan string, 9)
+	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { beats <- r.URL.Path }))
+	defer s.Close()
+	f := openFront(t, frontConfig+"self: {heartbeat: {url: '"+s.URL+"/ping/hush'}}\n", frontRules)
+	select {
+	case path := <-beats:
+		if path != "/ping/hush" {
+			t.Errorf("it calls %s", path)
+		}
+	case <-time.After(10 * time.Second):
+		t.Error("no heartbeat")
+	}
+	f.stop()
+	if n := len(beats); n != 0 {
+		t.Errorf("%d beats more, want one a minute", n)
+	}
+	if err := sendHeartbeat(t.Context(), http.DefaultClient, "http://127.0.0.1:1/hush"); err == nil || strings.Contains(err.Error(), "hush") {
+		t.Errorf("%v: want an error without the address", err)
+	}
+	file := filepath.Join(t.TempDir(), "verifier.yaml")
+	if err := os.WriteFile(file, []byte("self: {heartbeat: {url: example.com}}"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := loadConfig(file); err == nil || !strings.Contains(err.Error(), "self.heartbeat.url: is no address") {
+		t.Errorf("a heartbeat that is no address: %v", err)
+	}
+}
+
+// TestReportIsSentOnceEvenIfLate runs a schedule that was missed, twice as after a crash, for two reports to one receiver.
+func TestReportIsSentOnceEvenIfLate(t *testing.T) {
+	texts := make(chan string, 9)
+	hook := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		body, _ := io.ReadAll(r.Body)
+		texts <- string(body)
+	}))
+	defer hook.Close()
+	f := openFront(t, frontConfig+"receivers: [{name: leads, webhook_configs: [{url: '"+hook.URL+"'}]}]\nroute: {receiver: leads}\n"+
+		"reports: [{cron: '0 9 1 * *', receiver: leads, by: team}, {cron: '0 9 1 * *', receiver: leads, by: service}]\n", frontRules)
+	defer f.stop()
+	due := time.Date(2026, 11, 1, 9, 0, 0, 0, time.UTC)
+	for range 2 {
+		for i, name := range []string{"report/0", "report/1"} {
+			actions := (&Config{Reports: make([]ReportConfig, 2)}).scheduled(store.Schedule{Name: name, Next: due}, time.Now()).Actions
+			if len(actions) != 1 {
+				t.Fatalf("%d: %v", i, actions)
+			}
+			if _, err := f.daemon.sendReport(context.Background(), actions[0]); err != nil {
+				t.Fatal(err)
+			}
+		}
+		time.Sleep(300 * time.Millisecond)
+	}
+	if n := len(texts); n != 2 {
+		t.Fatalf("%d messages, want each report once", n)
+	}
+	for range 2 {
+		var body struct {
+			Alerts []struct{ Annotations map[string]string }
+		}
+		if text := <-texts; json.Unmarshal([]byte(text), &body) != nil || body.Alerts[0].Annotations["title"] != "Deploys and rollbacks of 2026-10" {
+			t.Errorf("got %s", text)
+		}
+	}
+	if list, _, err := f.daemon.store.Incidents(t.Context(), verifier.IncidentFilter{Kind: verifier.IncidentReport}); err != nil || len(list) != 2 {
+		t.Errorf("%d incidents, %v", len(list), err)
+	}
+}

@@ -263,10 +263,8 @@ func needsPerson(v *verifier.Verification) bool {
 	switch v.Rollback.State {
 	case verifier.RollbackRefused, verifier.RollbackFailed:
 		return true
-	case verifier.RollbackApproved, verifier.RollbackSent, verifier.RollbackConfirmed, verifier.RollbackRecovered:
-		return false
-	case verifier.RollbackCancelled:
-		return page && v.Rollback.Reason != recoveredReason
+	case verifier.RollbackApproved, verifier.RollbackSent, verifier.RollbackConfirmed, verifier.RollbackRecovered, verifier.RollbackCancelled:
+		return false // cancelled: it recovered, or somebody is at work there
 	case verifier.RollbackVetoed:
 		return page && !vetoedWithEnvironment(v.Rollback)
 	}

@@ -142,7 +142,7 @@ func suite(t *testing.T, open func(testing.TB) *Store) {
 		if err := s.Save(t.Context(), arm)[0]; err != nil {
 			t.Fatal(err)
 		}
-		if twice, err := s.ClaimActions(t.Context(), noon.Add(time.Second), 1, time.Minute); err != nil || len(twice) != 0 {
+		if twice, err := s.ClaimActions(t.Context(), false, noon.Add(time.Second), 1, time.Minute); err != nil || len(twice) != 0 {
 			t.Errorf("it runs twice at a time: %v, %v", twice, err)
 		}
 		a := running[0]
@@ -154,7 +154,7 @@ func suite(t *testing.T, open func(testing.TB) *Store) {
 		if err != nil || now.State != verifier.ActionWaiting || string(now.Memory) != `{"sent":1}` {
 			t.Errorf("got %+v, %v", now, err)
 		}
-		if again, err := s.ClaimActions(t.Context(), now.DueAt, 1, time.Minute); err != nil || len(again) != 1 || string(again[0].Memory) != `{"sent":1}` {
+		if again, err := s.ClaimActions(t.Context(), false, now.DueAt, 1, time.Minute); err != nil || len(again) != 1 || string(again[0].Memory) != `{"sent":1}` {
 			t.Errorf("it does not run again: %v, %v", again, err)
 		}
 	})
@@ -165,7 +165,7 @@ func suite(t *testing.T, open func(testing.TB) *Store) {
 		if err := s.Save(t.Context(), verifier.Effects{Incidents: []verifier.Incident{in}, Actions: []verifier.Action{told}})[0]; err != nil {
 			t.Fatal(err)
 		}
-		running, err := s.ClaimActions(t.Context(), noon, 1, time.Minute)
+		running, err := s.ClaimActions(t.Context(), false, noon, 1, time.Minute)
 		if err != nil || len(running) != 1 {
 			t.Fatalf("got %v, %v", running, err)
 		}

@@ -8,14 +8,33 @@ build: ## the binary, ./verifier
 demo: build ## see it at work in about a minute; ARGS=--good, ARGS=--keep
 	./verifier demo $(ARGS)
 
-test: tools vet unit ## everything that must pass
+test: tools vet unit ## everything that must pass on any machine
+
+check: lint vet race-quick clients ## what to run before a change goes in
 
 tools: ## what tests need: installed through apt where that is possible, else named
 	./testdata/tools.sh
 
 vet:
 	$(GO) vet ./...
-	@command -v golangci-lint >/dev/null && golangci-lint run || echo "golangci-lint is not here: go vet alone"
+
+lint: bin/golangci-lint ## golangci-lint and gofumpt, of the versions in tools/go.mod; building them the first time takes minutes
+	bin/golangci-lint run ./...
+	@wrong=$$(bin/gofumpt -l $$(git ls-files '*.go')); [ -z "$$wrong" ] || { echo "make fmt would change:"; echo "$$wrong"; exit 1; }
+
+fmt: bin/golangci-lint
+	bin/gofumpt -w $$(git ls-files '*.go')
+
+bin/golangci-lint: tools/go.mod
+	mkdir -p bin
+	cd tools && $(GO) build -o ../bin/ tool
+	@touch $@
+
+clients: ## the client is built for Linux, macOS and Windows
+	for os in linux darwin windows; do GOOS=$$os $(GO) build -o /dev/null ./cmd/verifier || exit 1; done
+
+race-quick:
+	$(GO) test -race -timeout 10m . ./stats ./record ./rules ./outbound ./intake ./rollback ./sinks ./report
 
 unit:
 	$(GO) test ./...
@@ -43,4 +62,4 @@ bench-parts: ## the store alone, and what a question to a log file costs
 clean:
 	rm -f verifier
 
-.PHONY: build demo test tools vet unit race fuzz bench bench-parts clean
+.PHONY: build demo test check tools vet lint fmt clients race-quick unit race fuzz bench bench-parts clean

@@ -44,16 +44,14 @@ func gather(ctx context.Context, w verifier.Watched, service verifier.Service, s
 		if !known || settledRule(w.Verification, r) {
 			continue
 		}
-		for _, a := range askings(w.Verification, r, service, source, now, func(arm verifier.Arm) *verifier.Evidence {
+		bySource[r.Measure.Source] = append(bySource[r.Measure.Source], askings(w.Verification, r, service, source, now, func(arm verifier.Arm) *verifier.Evidence {
 			e := book[r.Name+"\x00"+string(arm)]
 			if e == nil {
 				e = &verifier.Evidence{Rule: r.Name, Arm: arm}
 				fresh = append(fresh, e)
 			}
 			return e
-		}) {
-			bySource[r.Measure.Source] = append(bySource[r.Measure.Source], a)
-		}
+		})...)
 	}
 	if len(bySource) == 0 {
 		return evidence, false

@@ -49,13 +49,17 @@ func TestBaselines(t *testing.T) {
 		"a rollback by hand of what passed": {[]line{{"a", "1.3", -120, verifier.Passed, first, nil}}, []func(*verifier.Deploy){leaves("1.3")}, minutes("1.0", -150, -120, "a")},
 		"failed without a baseline":         {[]line{{"a", "1.1", -120, verifier.FailedState, nil, nil}}, nil, nil},
 		"deployed once more during a watch that failed": {
-			[]line{{"a", "1.1", -120, verifier.FailedState, first, nil}, {"b", "1.1", -110, "", nil, []func(*verifier.Deploy){redeploy}}}, nil, minutes("1.0", -150, -120, "a")},
+			[]line{{"a", "1.1", -120, verifier.FailedState, first, nil}, {"b", "1.1", -110, "", nil, []func(*verifier.Deploy){redeploy}}}, nil, minutes("1.0", -150, -120, "a"),
+		},
 		"deployed once more during a watch that is superseded": {
-			[]line{{"a", "1.1", -12, verifier.Observing, first, nil}, {"b", "1.1", -11, "", nil, []func(*verifier.Deploy){redeploy}}}, nil, minutes("1.0", -150, -120, "a")},
+			[]line{{"a", "1.1", -12, verifier.Observing, first, nil}, {"b", "1.1", -11, "", nil, []func(*verifier.Deploy){redeploy}}}, nil, minutes("1.0", -150, -120, "a"),
+		},
 		"deployed once more and passed": {
-			[]line{{"a", "1.1", -120, verifier.Passed, first, nil}, {"b", "1.1", -20, "", nil, []func(*verifier.Deploy){redeploy}}}, nil, minutes("1.1", -19, 0, "")},
+			[]line{{"a", "1.1", -120, verifier.Passed, first, nil}, {"b", "1.1", -20, "", nil, []func(*verifier.Deploy){redeploy}}}, nil, minutes("1.1", -19, 0, ""),
+		},
 		"what failed to deploy is not there": {
-			[]line{{"a", "1.1", -120, verifier.Passed, first, nil}, {"b", "1.2", -20, verifier.CancelledState, nil, []func(*verifier.Deploy){status(verifier.Failed)}}}, nil, minutes("1.1", -30, 0, "")},
+			[]line{{"a", "1.1", -120, verifier.Passed, first, nil}, {"b", "1.2", -20, verifier.CancelledState, nil, []func(*verifier.Deploy){status(verifier.Failed)}}}, nil, minutes("1.1", -30, 0, ""),
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			st := &stage{}

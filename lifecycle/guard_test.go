@@ -82,6 +82,7 @@ func irreversible(d *verifier.Deploy) { no := false; d.Rollback.Allowed = &no }
 func status(s verifier.Status) func(*verifier.Deploy) {
 	return func(d *verifier.Deploy) { d.Status = s }
 }
+
 func changed(c verifier.Change) func(*verifier.Deploy) {
 	return func(d *verifier.Deploy) { d.Change, d.Kind = c, "" }
 }

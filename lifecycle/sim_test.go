@@ -48,8 +48,10 @@ var begin = time.Date(2026, 11, 24, 10, 0, 0, 0, time.UTC)
 
 func newSim(t *testing.T, mode verifier.RollbackMode) *sim {
 	t.Helper()
-	s := &sim{t: t, clock: begin, live: map[string][]version{}, broken: map[string]float64{}, since: map[string]time.Time{}, until: map[string]time.Time{}, silent: map[string]bool{}, follows: true,
-		answer: func(verifier.RollbackCall) error { return nil }}
+	s := &sim{
+		t: t, clock: begin, live: map[string][]version{}, broken: map[string]float64{}, since: map[string]time.Time{}, until: map[string]time.Time{}, silent: map[string]bool{}, follows: true,
+		answer: func(verifier.RollbackCall) error { return nil },
+	}
 	s.entries = []verifier.Entry{{Match: verifier.Match{Environment: "production"}, Apply: func(to *verifier.Service) {
 		to.Team, to.Rollback.Mode, to.Rollback.By = "payments", mode, "hook"
 	}}}

@@ -78,7 +78,8 @@ func TestJoin(t *testing.T) {
 		{"empty says nothing", []verifier.Deploy{fact(ok, 5, team("a")), fact(ok, 6)}, fact(ok, 6, team("a"), told("team", 5))},
 		{
 			"a later start says the team, an earlier end the status",
-			[]verifier.Deploy{fact(begun, 7, team("b")), fact(ok, 5, team("a"))}, fact(ok, 5, team("b"), started(7), told("team", 7)),
+			[]verifier.Deploy{fact(begun, 7, team("b")), fact(ok, 5, team("a"))},
+			fact(ok, 5, team("b"), started(7), told("team", 7)),
 		},
 		{"refused stays", []verifier.Deploy{fact(begun, 0, refused), fact(ok, 5, allowed)}, fact(ok, 5, started(0), refused, told("rollback", 0))},
 		{"hosts unite", []verifier.Deploy{fact(ok, 5, hosts("b", "a")), fact(ok, 5, hosts("c", "a"))}, fact(ok, 5, hosts("a", "b", "c"))},

@@ -39,16 +39,23 @@ func TestRecount(t *testing.T) {
 	shouted := func(d *verifier.Deploy) { d.Service = "CHECKOUT" }
 	for name, history := range map[string][]told{
 		"numbers": {
-			{0, "1.0", nil, release, ""}, {1, "1.1", nil, release, "1.0"}, {2, "1.1", nil, redeploy, "1.1"},
-			{3, "1.0", nil, rollback, "1.1"}, {4, "1.2", nil, release, "1.0"},
+			{0, "1.0", nil, release, ""},
+			{1, "1.1", nil, release, "1.0"},
+			{2, "1.1", nil, redeploy, "1.1"},
+			{3, "1.0", nil, rollback, "1.1"},
+			{4, "1.2", nil, release, "1.0"},
 		},
 		"hashes go by when they were first seen": {
-			{0, "bbbbbb1", nil, release, ""}, {1, "aaaaaa1", nil, release, "bbbbbb1"}, {2, "bbbbbb1", nil, rollback, "aaaaaa1"},
+			{0, "bbbbbb1", nil, release, ""},
+			{1, "aaaaaa1", nil, release, "bbbbbb1"},
+			{2, "bbbbbb1", nil, rollback, "aaaaaa1"},
 			{3, "aaaaaa1", nil, release, "bbbbbb1"},
 		},
 		"what failed or only started moves nothing": {
-			{0, "1.0", nil, release, ""}, {1, "1.1", status(verifier.Failed), release, "1.0"},
-			{2, "1.2", status(verifier.Started), release, "1.0"}, {3, "0.9", status(verifier.Failed), rollback, "1.0"},
+			{0, "1.0", nil, release, ""},
+			{1, "1.1", status(verifier.Failed), release, "1.0"},
+			{2, "1.2", status(verifier.Started), release, "1.0"},
+			{3, "0.9", status(verifier.Failed), rollback, "1.0"},
 			{4, "1.0", nil, redeploy, "1.0"},
 		},
 		"void ones are not there, and were not seen": {

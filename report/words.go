@@ -187,8 +187,12 @@ func (r Report) commands() []string {
 		n     int
 		flags string
 	}{
-		{r.Rollbacks, " --status succeeded --kind rollback"}, {r.Redeploys, " --status succeeded --kind redeploy"}, {r.FailedDeploys, " --status failed"},
-		{r.Corrected, " --corrected"}, {r.Coverage.Caught + r.Coverage.FalselyCondemned, " --state failed"}, {r.Coverage.Inconclusive, " --state inconclusive"},
+		{r.Rollbacks, " --status succeeded --kind rollback"},
+		{r.Redeploys, " --status succeeded --kind redeploy"},
+		{r.FailedDeploys, " --status failed"},
+		{r.Corrected, " --corrected"},
+		{r.Coverage.Caught + r.Coverage.FalselyCondemned, " --state failed"},
+		{r.Coverage.Inconclusive, " --state inconclusive"},
 	} {
 		if more.n > 0 {
 			commands = append(commands, all+more.flags)

@@ -267,9 +267,16 @@ func questionsOf(m verifier.Measure) []string {
 		name string
 		set  bool
 	}{
-		{"count", m.Count != ""}, {"ratio", m.Ratio != nil}, {"percentile", m.Percentile != nil}, {"average", m.Average != nil},
-		{"patterns", m.Patterns != ""}, {"promql", m.PromQL != ""}, {"nrql", m.NRQL != ""}, {"query", m.Query != ""},
-		{"command", len(m.Command) > 0}, {"http", m.HTTP != ""},
+		{"count", m.Count != ""},
+		{"ratio", m.Ratio != nil},
+		{"percentile", m.Percentile != nil},
+		{"average", m.Average != nil},
+		{"patterns", m.Patterns != ""},
+		{"promql", m.PromQL != ""},
+		{"nrql", m.NRQL != ""},
+		{"query", m.Query != ""},
+		{"command", len(m.Command) > 0},
+		{"http", m.HTTP != ""},
 	} {
 		if q.set {
 			out = append(out, q.name)

@@ -144,98 +144,188 @@ func TestSentences(t *testing.T) {
 		reason  verifier.Reason
 		text    string
 	}{
-		{"worse ratio", ratio, shop(steady, events(settled, 60, same(2, 50))), verifier.Fail, verifier.IsWorse,
-			"Error ratio 4 % (120 of 3,000) after 1.4.2, 13:46 to 14:01 UTC; against 1.4.0, 13:10 to 13:40 UTC: 0.6 %; tolerated up to 0.9 %; sure at 99.7 %."},
-		{"the same ratio", ratio, shop(steady, events(settled, 60, quiet)), verifier.Pass, "",
-			"Error ratio 0.6 % (18 of 3,000) after 1.4.2, 13:46 to 14:01 UTC; against 1.4.0, 13:10 to 13:40 UTC: 0.6 %; tolerated up to 0.9 %."},
-		{"not sure yet", ratio, running(shop(steady, events(settled, 60, quiet)), settled.Add(time.Minute)), verifier.Pending, "",
-			"Error ratio 0.6 % (1.2 of 200) after 1.4.2, 13:46 to 13:47 UTC; against 1.4.0, 13:10 to 13:40 UTC: 0.6 %; tolerated up to 0.9 %; not sure yet."},
-		{"little traffic", ratio, shop(past(120, same(0.01, 1)), events(settled, 60, same(0.02, 1))), verifier.Inconclusive, verifier.TooLittleData,
-			"Error ratio 2 % (1.2 of 60) after 1.4.2, 13:46 to 14:01 UTC; against 1.4.0, 13:10 to 13:40 UTC: 1 %; tolerated up to 1.5 %; too little data to tell."},
-		{"min_exposure", needy, shop(steady, events(settled, 60, quiet)), verifier.Inconclusive, verifier.TooLittleData,
-			"Error ratio: too little data after 1.4.2: 3,000 events, 10,000 are needed."},
-		{"peers suffer too", ratio, peers(shop(steady, events(settled, 60, same(2, 50))), events(settled, 60, same(2, 50))), verifier.Pass, "",
-			"Error ratio 4 % (120 of 3,000) after 1.4.2, 13:46 to 14:01 UTC; against 1.4.0, 13:10 to 13:40 UTC: 0.6 %; against hosts not yet changed: 4 %; tolerated up to 0.9 %."},
-		{"peers are well", ratio, peers(shop(steady, events(settled, 60, same(2, 50))), events(settled, 60, same(1, 200))), verifier.Fail, verifier.IsWorse,
-			"Error ratio 4 % (120 of 3,000) after 1.4.2, 13:46 to 14:01 UTC; against 1.4.0, 13:10 to 13:40 UTC: 0.6 %; against hosts not yet changed: 0.5 %; tolerated up to 0.9 %; sure at 99.7 %."},
-		{"success falls", down, shop(past(120, same(49.9, 50)), events(settled, 60, same(45, 50))), verifier.Fail, verifier.IsWorse,
-			"Success ratio 90 % (2,700 of 3,000) after 1.4.2, 13:46 to 14:01 UTC; against 1.4.0, 13:10 to 13:40 UTC: 99.8 %; tolerated down to 97.8 %; sure at 99.7 %."},
-		{"first deploy", ratio, without(shop(nil, events(settled, 60, quiet)), verifier.ArmBefore), verifier.Inconclusive, verifier.NoBaseline,
-			"Error ratio: nothing to compare 1.4.2 with: it is the first deploy there."},
-		{"empty baseline", ratio, shop(nil, events(settled, 60, quiet)), verifier.Inconclusive, verifier.NoBaseline,
-			"Error ratio: nothing to compare 1.4.2 with: there is no data of before or peers."},
-		{"baseline to come", ratio, running(change(shop(nil, events(settled, 60, quiet)), verifier.ArmBefore, func(e *verifier.Evidence) { e.Settled = false }), settled.Add(time.Minute)),
-			verifier.Pending, "", "Error ratio: waiting for what to compare with."},
-		{"baseline unreadable", ratio, change(shop(nil, events(settled, 60, quiet)), verifier.ArmBefore, func(e *verifier.Evidence) { e.Trouble, e.Problem = verifier.SourceDown, "timeout" }),
-			verifier.Inconclusive, verifier.SourceDown, "Error ratio: what to compare with could not be read: timeout."},
+		{
+			"worse ratio", ratio, shop(steady, events(settled, 60, same(2, 50))), verifier.Fail, verifier.IsWorse,
+			"Error ratio 4 % (120 of 3,000) after 1.4.2, 13:46 to 14:01 UTC; against 1.4.0, 13:10 to 13:40 UTC: 0.6 %; tolerated up to 0.9 %; sure at 99.7 %.",
+		},
+		{
+			"the same ratio", ratio, shop(steady, events(settled, 60, quiet)), verifier.Pass, "",
+			"Error ratio 0.6 % (18 of 3,000) after 1.4.2, 13:46 to 14:01 UTC; against 1.4.0, 13:10 to 13:40 UTC: 0.6 %; tolerated up to 0.9 %.",
+		},
+		{
+			"not sure yet", ratio, running(shop(steady, events(settled, 60, quiet)), settled.Add(time.Minute)), verifier.Pending, "",
+			"Error ratio 0.6 % (1.2 of 200) after 1.4.2, 13:46 to 13:47 UTC; against 1.4.0, 13:10 to 13:40 UTC: 0.6 %; tolerated up to 0.9 %; not sure yet.",
+		},
+		{
+			"little traffic", ratio, shop(past(120, same(0.01, 1)), events(settled, 60, same(0.02, 1))), verifier.Inconclusive, verifier.TooLittleData,
+			"Error ratio 2 % (1.2 of 60) after 1.4.2, 13:46 to 14:01 UTC; against 1.4.0, 13:10 to 13:40 UTC: 1 %; tolerated up to 1.5 %; too little data to tell.",
+		},
+		{
+			"min_exposure", needy, shop(steady, events(settled, 60, quiet)), verifier.Inconclusive, verifier.TooLittleData,
+			"Error ratio: too little data after 1.4.2: 3,000 events, 10,000 are needed.",
+		},
+		{
+			"peers suffer too", ratio, peers(shop(steady, events(settled, 60, same(2, 50))), events(settled, 60, same(2, 50))), verifier.Pass, "",
+			"Error ratio 4 % (120 of 3,000) after 1.4.2, 13:46 to 14:01 UTC; against 1.4.0, 13:10 to 13:40 UTC: 0.6 %; against hosts not yet changed: 4 %; tolerated up to 0.9 %.",
+		},
+		{
+			"peers are well", ratio, peers(shop(steady, events(settled, 60, same(2, 50))), events(settled, 60, same(1, 200))), verifier.Fail, verifier.IsWorse,
+			"Error ratio 4 % (120 of 3,000) after 1.4.2, 13:46 to 14:01 UTC; against 1.4.0, 13:10 to 13:40 UTC: 0.6 %; against hosts not yet changed: 0.5 %; tolerated up to 0.9 %; sure at 99.7 %.",
+		},
+		{
+			"success falls", down, shop(past(120, same(49.9, 50)), events(settled, 60, same(45, 50))), verifier.Fail, verifier.IsWorse,
+			"Success ratio 90 % (2,700 of 3,000) after 1.4.2, 13:46 to 14:01 UTC; against 1.4.0, 13:10 to 13:40 UTC: 99.8 %; tolerated down to 97.8 %; sure at 99.7 %.",
+		},
+		{
+			"first deploy", ratio, without(shop(nil, events(settled, 60, quiet)), verifier.ArmBefore), verifier.Inconclusive, verifier.NoBaseline,
+			"Error ratio: nothing to compare 1.4.2 with: it is the first deploy there.",
+		},
+		{
+			"empty baseline", ratio, shop(nil, events(settled, 60, quiet)), verifier.Inconclusive, verifier.NoBaseline,
+			"Error ratio: nothing to compare 1.4.2 with: there is no data of before or peers.",
+		},
+		{
+			"baseline to come", ratio, running(change(shop(nil, events(settled, 60, quiet)), verifier.ArmBefore, func(e *verifier.Evidence) { e.Settled = false }), settled.Add(time.Minute)),
+			verifier.Pending, "", "Error ratio: waiting for what to compare with.",
+		},
+		{
+			"baseline unreadable", ratio, change(shop(nil, events(settled, 60, quiet)), verifier.ArmBefore, func(e *verifier.Evidence) { e.Trouble, e.Problem = verifier.SourceDown, "timeout" }),
+			verifier.Inconclusive, verifier.SourceDown, "Error ratio: what to compare with could not be read: timeout.",
+		},
 
-		{"limit crossed", burst, shop(past(120, same(0, 100)), events(settled, 60, same(2, 100))), verifier.Fail, verifier.LimitCrossed,
-			"Errors 12 in 5 min after 1.4.2, at 13:47 UTC; limit 10."},
-		{"limit crossed before", burst, shop(past(120, same(1, 100)), events(settled, 60, same(2, 100))), verifier.Fail, verifier.LimitCrossed,
-			"Errors 12 in 5 min after 1.4.2, at 13:47 UTC; limit 10; it was crossed before the deploy too (1.4.0, 13:10 to 13:40 UTC)."},
-		{"limit kept", burst, shop(past(120, same(0, 100)), events(settled, 60, func(i int) (float64, float64) { return float64(i % 3 / 2), 100 })), verifier.Pass, "",
-			"Errors at most 7 in 5 min (20 of 6,000 documents) after 1.4.2; limit 10."},
-		{"limit so far", burst, running(shop(past(120, same(0, 100)), events(settled, 60, same(1, 100))), settled.Add(time.Minute)), verifier.Pending, "",
-			"Errors 4 in 5 min so far; limit 10."},
-		{"few documents", burst, shop(past(120, same(0, 1)), events(settled, 40, same(0, 1))), verifier.Inconclusive, verifier.TooLittleData,
-			"Errors: too little data after 1.4.2: 40 documents, 50 are needed."},
-		{"held", held, shop(nil, values(settled, 60, func(i int) float64 { return []float64{0.4, 0.9}[min(1, i/10)] })), verifier.Fail, verifier.LimitCrossed,
-			"Response time 900 ms after 1.4.2, at 13:49 UTC; limit 500 ms, held for 1 min."},
-		{"too few", low, shop(nil, events(settled, 60, same(1, 0))), verifier.Fail, verifier.LimitCrossed,
-			"Errors 4 in 1 min after 1.4.2, at 13:47 UTC; at least 5 wanted."},
-		{"exit", exit, shop(nil, values(settled, 1, always(3))), verifier.Fail, verifier.LimitCrossed,
-			"Smoke tests 3 after 1.4.2, at 13:46 UTC; must be 0."},
-		{"both", both, shop(steady, events(settled, 60, same(2, 50))), verifier.Fail, verifier.IsWorse,
-			"Error ratio 4 % after 1.4.2, at 13:46 UTC; limit 2 %. Error ratio 4 % (120 of 3,000) after 1.4.2, 13:46 to 14:01 UTC; against 1.4.0, 13:10 to 13:40 UTC: 0.6 %; tolerated up to 0.9 %; sure at 99.7 %."},
-		{"worse, but inside the limit", both, shop(steady, events(settled, 60, same(0.9, 50))), verifier.Pass, "",
-			"Error ratio at most 1.8 % (54 of 3,000) after 1.4.2; limit 2 %."},
+		{
+			"limit crossed", burst, shop(past(120, same(0, 100)), events(settled, 60, same(2, 100))), verifier.Fail, verifier.LimitCrossed,
+			"Errors 12 in 5 min after 1.4.2, at 13:47 UTC; limit 10.",
+		},
+		{
+			"limit crossed before", burst, shop(past(120, same(1, 100)), events(settled, 60, same(2, 100))), verifier.Fail, verifier.LimitCrossed,
+			"Errors 12 in 5 min after 1.4.2, at 13:47 UTC; limit 10; it was crossed before the deploy too (1.4.0, 13:10 to 13:40 UTC).",
+		},
+		{
+			"limit kept", burst, shop(past(120, same(0, 100)), events(settled, 60, func(i int) (float64, float64) { return float64(i % 3 / 2), 100 })), verifier.Pass, "",
+			"Errors at most 7 in 5 min (20 of 6,000 documents) after 1.4.2; limit 10.",
+		},
+		{
+			"limit so far", burst, running(shop(past(120, same(0, 100)), events(settled, 60, same(1, 100))), settled.Add(time.Minute)), verifier.Pending, "",
+			"Errors 4 in 5 min so far; limit 10.",
+		},
+		{
+			"few documents", burst, shop(past(120, same(0, 1)), events(settled, 40, same(0, 1))), verifier.Inconclusive, verifier.TooLittleData,
+			"Errors: too little data after 1.4.2: 40 documents, 50 are needed.",
+		},
+		{
+			"held", held, shop(nil, values(settled, 60, func(i int) float64 { return []float64{0.4, 0.9}[min(1, i/10)] })), verifier.Fail, verifier.LimitCrossed,
+			"Response time 900 ms after 1.4.2, at 13:49 UTC; limit 500 ms, held for 1 min.",
+		},
+		{
+			"too few", low, shop(nil, events(settled, 60, same(1, 0))), verifier.Fail, verifier.LimitCrossed,
+			"Errors 4 in 1 min after 1.4.2, at 13:47 UTC; at least 5 wanted.",
+		},
+		{
+			"exit", exit, shop(nil, values(settled, 1, always(3))), verifier.Fail, verifier.LimitCrossed,
+			"Smoke tests 3 after 1.4.2, at 13:46 UTC; must be 0.",
+		},
+		{
+			"both", both, shop(steady, events(settled, 60, same(2, 50))), verifier.Fail, verifier.IsWorse,
+			"Error ratio 4 % after 1.4.2, at 13:46 UTC; limit 2 %. Error ratio 4 % (120 of 3,000) after 1.4.2, 13:46 to 14:01 UTC; against 1.4.0, 13:10 to 13:40 UTC: 0.6 %; tolerated up to 0.9 %; sure at 99.7 %.",
+		},
+		{
+			"worse, but inside the limit", both, shop(steady, events(settled, 60, same(0.9, 50))), verifier.Pass, "",
+			"Error ratio at most 1.8 % (54 of 3,000) after 1.4.2; limit 2 %.",
+		},
 
-		{"slower", slow, shop(values(deployed.Add(-35*time.Minute), 120, latency), values(settled, 60, always(0.34))), verifier.Fail, verifier.IsWorse,
-			"Response time 340 ms after 1.4.2, 13:46 to 14:01 UTC; against 1.4.0, 13:10 to 13:40 UTC: 210 ms; tolerated up to 260 ms; sure at 99.7 %."},
-		{"as fast", slow, shop(values(deployed.Add(-35*time.Minute), 120, latency), values(settled, 60, latency)), verifier.Pass, "",
-			"Response time 210 ms after 1.4.2, 13:46 to 14:01 UTC; against 1.4.0, 13:10 to 13:40 UTC: 210 ms; tolerated up to 260 ms."},
+		{
+			"slower", slow, shop(values(deployed.Add(-35*time.Minute), 120, latency), values(settled, 60, always(0.34))), verifier.Fail, verifier.IsWorse,
+			"Response time 340 ms after 1.4.2, 13:46 to 14:01 UTC; against 1.4.0, 13:10 to 13:40 UTC: 210 ms; tolerated up to 260 ms; sure at 99.7 %.",
+		},
+		{
+			"as fast", slow, shop(values(deployed.Add(-35*time.Minute), 120, latency), values(settled, 60, latency)), verifier.Pass, "",
+			"Response time 210 ms after 1.4.2, 13:46 to 14:01 UTC; against 1.4.0, 13:10 to 13:40 UTC: 210 ms; tolerated up to 260 ms.",
+		},
 
-		{"no data", slow, shop(values(deployed.Add(-35*time.Minute), 120, latency), nil), verifier.Inconclusive, verifier.NoData,
-			"Response time: no data after 1.4.2."},
-		{"no data fails", silentRule, shop(values(deployed.Add(-35*time.Minute), 120, latency), nil), verifier.Fail, verifier.WentSilent,
-			"Response time: nothing at all after 1.4.2, which had data before (1.4.0, 13:10 to 13:40 UTC)."},
-		{"no data fails only if there was some", silentRule, shop(nil, nil), verifier.Inconclusive, verifier.NoData,
-			"Response time: no data after 1.4.2."},
-		{"no data passes", passRule, shop(nil, nil), verifier.Pass, "",
-			"Response time: no data after 1.4.2, which this rule takes as good."},
-		{"silent while requests go on", burst, traffic(shop(past(120, same(0, 100)), nil)), verifier.Fail, verifier.WentSilent,
-			"Errors: nothing at all after 1.4.2, which had data before (1.4.0, 13:10 to 13:40 UTC); requests go on."},
-		{"silent while peers speak", burst, peers(shop(past(120, same(0, 100)), events(settled, 20, same(0, 100))), events(settled, 60, same(0, 100))), verifier.Fail, verifier.WentSilent,
-			"Errors: nothing since 13:51 UTC after 1.4.2, which had data before (1.4.0, 13:10 to 13:40 UTC); hosts not yet changed have data."},
-		{"silent without proof", burst, shop(past(120, same(0, 100)), nil), verifier.Inconclusive, verifier.NoData,
-			"Errors: no data after 1.4.2."},
-		{"never seen", burst, change(shop(nil, nil), verifier.ArmDeployed, func(e *verifier.Evidence) { e.Unseen, e.Nearest = true, "checkout-web" }), verifier.Inconclusive, verifier.NeverSeen,
-			"Errors: nothing of checkout in production was ever seen by logs; the nearest name there is checkout-web."},
+		{
+			"no data", slow, shop(values(deployed.Add(-35*time.Minute), 120, latency), nil), verifier.Inconclusive, verifier.NoData,
+			"Response time: no data after 1.4.2.",
+		},
+		{
+			"no data fails", silentRule, shop(values(deployed.Add(-35*time.Minute), 120, latency), nil), verifier.Fail, verifier.WentSilent,
+			"Response time: nothing at all after 1.4.2, which had data before (1.4.0, 13:10 to 13:40 UTC).",
+		},
+		{
+			"no data fails only if there was some", silentRule, shop(nil, nil), verifier.Inconclusive, verifier.NoData,
+			"Response time: no data after 1.4.2.",
+		},
+		{
+			"no data passes", passRule, shop(nil, nil), verifier.Pass, "",
+			"Response time: no data after 1.4.2, which this rule takes as good.",
+		},
+		{
+			"silent while requests go on", burst, traffic(shop(past(120, same(0, 100)), nil)), verifier.Fail, verifier.WentSilent,
+			"Errors: nothing at all after 1.4.2, which had data before (1.4.0, 13:10 to 13:40 UTC); requests go on.",
+		},
+		{
+			"silent while peers speak", burst, peers(shop(past(120, same(0, 100)), events(settled, 20, same(0, 100))), events(settled, 60, same(0, 100))), verifier.Fail, verifier.WentSilent,
+			"Errors: nothing since 13:51 UTC after 1.4.2, which had data before (1.4.0, 13:10 to 13:40 UTC); hosts not yet changed have data.",
+		},
+		{
+			"silent without proof", burst, shop(past(120, same(0, 100)), nil), verifier.Inconclusive, verifier.NoData,
+			"Errors: no data after 1.4.2.",
+		},
+		{
+			"never seen", burst, change(shop(nil, nil), verifier.ArmDeployed, func(e *verifier.Evidence) { e.Unseen, e.Nearest = true, "checkout-web" }), verifier.Inconclusive, verifier.NeverSeen,
+			"Errors: nothing of checkout in production was ever seen by logs; the nearest name there is checkout-web.",
+		},
 
-		{"source down at the end", burst, troubled(shop(nil, events(settled, 20, same(0, 100))), verifier.SourceDown, "dial tcp: refused"), verifier.Inconclusive, verifier.SourceDown,
-			"Errors: logs does not answer: dial tcp: refused."},
-		{"source down meanwhile", burst, running(troubled(shop(nil, events(settled, 20, same(0, 100))), verifier.SourceDown, "dial tcp: refused"), settled.Add(time.Minute)), verifier.Pending, "",
-			"Errors: logs does not answer: dial tcp: refused."},
-		{"enough was seen before it went down", burst, troubled(shop(nil, events(settled, 20, same(5, 100))), verifier.SourceDown, "dial tcp: refused"), verifier.Fail, verifier.LimitCrossed,
-			"Errors 15 in 5 min after 1.4.2, at 13:46 UTC; limit 10."},
-		{"partial", ratio, change(shop(steady, events(settled, 60, quiet)), verifier.ArmDeployed, func(e *verifier.Evidence) { e.Partial = "2 of 5 shards failed" }), verifier.Inconclusive, verifier.PartialData,
-			"Error ratio: logs answers only in part: 2 of 5 shards failed."},
-		{"partial undercounts", low, change(shop(nil, events(settled, 60, same(1, 0))), verifier.ArmDeployed, func(e *verifier.Evidence) { e.Partial = "one of two series" }), verifier.Inconclusive, verifier.PartialData,
-			"Errors: metrics answers only in part: one of two series."},
-		{"worse, as far as an answer in part can tell", ratio, change(shop(steady, events(settled, 60, same(2, 50))), verifier.ArmDeployed, func(e *verifier.Evidence) { e.Partial = "2 of 5 shards failed" }), verifier.Inconclusive, verifier.PartialData,
-			"Error ratio: logs answers only in part: 2 of 5 shards failed."},
-		{"too many even in part", burst, change(shop(past(120, same(0, 100)), events(settled, 60, same(2, 100))), verifier.ArmDeployed, func(e *verifier.Evidence) { e.Partial = "2 of 5 shards failed" }), verifier.Fail, verifier.LimitCrossed,
-			"Errors 12 in 5 min after 1.4.2, at 13:47 UTC; limit 10."},
-		{"a metric that was never there", low, shop(nil, nil), verifier.Inconclusive, verifier.NoData,
-			"Errors: no data after 1.4.2."},
-		{"lagging", ratio, change(shop(steady, events(settled, 30, quiet)), verifier.ArmDeployed, func(e *verifier.Evidence) { e.Until = settled.Add(8 * time.Minute) }), verifier.Inconclusive, verifier.Lagging,
-			"Error ratio: logs lags behind: answered only up to 13:54."},
-		{"gone", ratio, troubled(shop(steady, nil), verifier.SourceGone, "no index logs-*"), verifier.Inconclusive, verifier.SourceGone,
-			"Error ratio: what was asked for is gone: no index logs-*."},
-		{"bad data", ratio, shop(steady, events(settled, 60, same(80, 50))), verifier.Inconclusive, verifier.BadData,
-			"Error ratio: logs gave what cannot be: 80 events among 50 at 13:46."},
-		{"no rule", verifier.Rule{Name: "empty", Every: step}, shop(nil, events(settled, 60, quiet)), verifier.Inconclusive, verifier.NoRules,
-			"Empty: the rule has neither a limit nor a comparison."},
+		{
+			"source down at the end", burst, troubled(shop(nil, events(settled, 20, same(0, 100))), verifier.SourceDown, "dial tcp: refused"), verifier.Inconclusive, verifier.SourceDown,
+			"Errors: logs does not answer: dial tcp: refused.",
+		},
+		{
+			"source down meanwhile", burst, running(troubled(shop(nil, events(settled, 20, same(0, 100))), verifier.SourceDown, "dial tcp: refused"), settled.Add(time.Minute)), verifier.Pending, "",
+			"Errors: logs does not answer: dial tcp: refused.",
+		},
+		{
+			"enough was seen before it went down", burst, troubled(shop(nil, events(settled, 20, same(5, 100))), verifier.SourceDown, "dial tcp: refused"), verifier.Fail, verifier.LimitCrossed,
+			"Errors 15 in 5 min after 1.4.2, at 13:46 UTC; limit 10.",
+		},
+		{
+			"partial", ratio, change(shop(steady, events(settled, 60, quiet)), verifier.ArmDeployed, func(e *verifier.Evidence) { e.Partial = "2 of 5 shards failed" }), verifier.Inconclusive, verifier.PartialData,
+			"Error ratio: logs answers only in part: 2 of 5 shards failed.",
+		},
+		{
+			"partial undercounts", low, change(shop(nil, events(settled, 60, same(1, 0))), verifier.ArmDeployed, func(e *verifier.Evidence) { e.Partial = "one of two series" }), verifier.Inconclusive, verifier.PartialData,
+			"Errors: metrics answers only in part: one of two series.",
+		},
+		{
+			"worse, as far as an answer in part can tell", ratio, change(shop(steady, events(settled, 60, same(2, 50))), verifier.ArmDeployed, func(e *verifier.Evidence) { e.Partial = "2 of 5 shards failed" }), verifier.Inconclusive, verifier.PartialData,
+			"Error ratio: logs answers only in part: 2 of 5 shards failed.",
+		},
+		{
+			"too many even in part", burst, change(shop(past(120, same(0, 100)), events(settled, 60, same(2, 100))), verifier.ArmDeployed, func(e *verifier.Evidence) { e.Partial = "2 of 5 shards failed" }), verifier.Fail, verifier.LimitCrossed,
+			"Errors 12 in 5 min after 1.4.2, at 13:47 UTC; limit 10.",
+		},
+		{
+			"a metric that was never there", low, shop(nil, nil), verifier.Inconclusive, verifier.NoData,
+			"Errors: no data after 1.4.2.",
+		},
+		{
+			"lagging", ratio, change(shop(steady, events(settled, 30, quiet)), verifier.ArmDeployed, func(e *verifier.Evidence) { e.Until = settled.Add(8 * time.Minute) }), verifier.Inconclusive, verifier.Lagging,
+			"Error ratio: logs lags behind: answered only up to 13:54.",
+		},
+		{
+			"gone", ratio, troubled(shop(steady, nil), verifier.SourceGone, "no index logs-*"), verifier.Inconclusive, verifier.SourceGone,
+			"Error ratio: what was asked for is gone: no index logs-*.",
+		},
+		{
+			"bad data", ratio, shop(steady, events(settled, 60, same(80, 50))), verifier.Inconclusive, verifier.BadData,
+			"Error ratio: logs gave what cannot be: 80 events among 50 at 13:46.",
+		},
+		{
+			"no rule",
+			verifier.Rule{Name: "empty", Every: step},
+			shop(nil, events(settled, 60, quiet)), verifier.Inconclusive, verifier.NoRules,
+			"Empty: the rule has neither a limit nor a comparison.",
+		},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			f := rules.Judge(c.rule, c.c, until.Add(time.Minute))

@@ -131,8 +131,13 @@ func CheckFiles(m verifier.Measure) (window time.Duration, err error) {
 		field string
 		set   bool
 	}{
-		{"patterns", m.Patterns != ""}, {"promql", m.PromQL != ""}, {"nrql", m.NRQL != ""}, {"query", m.Query != ""},
-		{"command", len(m.Command) > 0}, {"http", m.HTTP != ""}, {"pick", len(m.Pick) > 0},
+		{"patterns", m.Patterns != ""},
+		{"promql", m.PromQL != ""},
+		{"nrql", m.NRQL != ""},
+		{"query", m.Query != ""},
+		{"command", len(m.Command) > 0},
+		{"http", m.HTTP != ""},
+		{"pick", len(m.Pick) > 0},
 	} {
 		if no.set {
 			return 0, verifier.Invalid(no.field, "is nothing log files can answer; write count, ratio, percentile or average")

@@ -157,10 +157,14 @@ func TestFilesTroubles(t *testing.T) {
 		{name: "no file", lay: func(string) {}, reason: verifier.SourceGone, problem: "no file matches "},
 		{name: "empty", lay: func(f string) { write(t, f, "a.log", "") }},
 		{name: "only a line that is being written", lay: func(f string) { write(t, f, "a.log", good[:50]) }},
-		{name: "another format", lay: func(f string) { writeLog(t, f+"/a.log", "this is", "no JSON", `{"no":"time"}`, good) },
-			reason: verifier.BadData, problem: "3 of 4 lines cannot be read; the first: "},
-		{name: "no times", lay: func(f string) { writeLog(t, f+"/a.log", `{"at":"2026-11-24T12:00:01Z"}`) },
-			reason: verifier.BadData, problem: "no time in its field @timestamp"},
+		{
+			name: "another format", lay: func(f string) { writeLog(t, f+"/a.log", "this is", "no JSON", `{"no":"time"}`, good) },
+			reason: verifier.BadData, problem: "3 of 4 lines cannot be read; the first: ",
+		},
+		{
+			name: "no times", lay: func(f string) { writeLog(t, f+"/a.log", `{"at":"2026-11-24T12:00:01Z"}`) },
+			reason: verifier.BadData, problem: "no time in its field @timestamp",
+		},
 		{name: "rubbish", lay: func(f string) { write(t, f, "a.log", strings.Repeat("\x00\xff\xfe\n", 5000)) }, reason: verifier.BadData, problem: "5000 of 5000 lines"},
 		{name: "few bad lines", lay: func(f string) { writeLog(t, f+"/a.log", good, "rubbish", good, good) }, count: 3},
 		{name: "a huge line", lay: func(f string) { writeLog(t, f+"/a.log", good, strings.Repeat("x", 3<<20), good) }, count: 2},

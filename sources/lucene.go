@@ -1,6 +1,7 @@
 package sources
 
 import (
+	"errors"
 	"strings"
 	"sync"
 	"unicode"
@@ -123,7 +124,7 @@ func depth(text string) int {
 // problem says where the query stops making sense, and what is not there by name.
 func (p *luceneParser) problem(err error) error {
 	at, what := 1, err.Error()
-	if e, ok := err.(participle.Error); ok {
+	if e, ok := errors.AsType[participle.Error](err); ok {
 		at, what = e.Position().Column, e.Message()
 	}
 	switch {

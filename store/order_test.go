@@ -51,8 +51,10 @@ func drawHistory(r *rapid.T) (h history) {
 		h.imported = append(h.imported, rapid.IntRange(0, 3).Draw(r, "imported") == 0)
 	}
 	for range rapid.IntRange(0, 4).Draw(r, "fixes") {
-		h.fixes = append(h.fixes, fix{rapid.IntRange(0, len(h.facts)-1).Draw(r, "fixed"),
-			rapid.SampledFrom([]string{"void", "version", "at", "status", "mark"}).Draw(r, "fix")})
+		h.fixes = append(h.fixes, fix{
+			rapid.IntRange(0, len(h.facts)-1).Draw(r, "fixed"),
+			rapid.SampledFrom([]string{"void", "version", "at", "status", "mark"}).Draw(r, "fix"),
+		})
 	}
 	return h
 }

@@ -1,13 +1,10 @@
 #!/bin/sh
 # Installs what the tests need besides Go: Prometheus, the real one. Without root it only says what is missing and what is skipped.
 set -eu
-missing=""
-for tool in prometheus; do
-	command -v "$tool" >/dev/null || missing="$missing $tool"
-done
-[ -z "$missing" ] && exit 0
+command -v prometheus >/dev/null && exit 0
+missing=prometheus
 if [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null; then
-	echo "installing$missing"
+	echo "installing $missing"
 	export DEBIAN_FRONTEND=noninteractive
 	apt-get update -qq
 	policy=/usr/sbin/policy-rc.d # the package would start a server of its own; the tests start theirs
@@ -16,9 +13,8 @@ if [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null; then
 		chmod +x "$policy"
 		trap 'rm -f "$policy"' EXIT
 	fi
-	# shellcheck disable=SC2086 # a list of packages
-	apt-get install -y -qq --no-install-recommends $missing >/dev/null
+	apt-get install -y -qq --no-install-recommends "$missing" >/dev/null
 	exit 0
 fi
-echo "missing:$missing (apt-get install$missing); the tests that ask a real Prometheus are skipped"
+echo "missing: $missing (apt-get install $missing); the tests that ask a real Prometheus are skipped"
 [ -z "${VERIFIER_NO_SKIP:-}" ] || exit 1

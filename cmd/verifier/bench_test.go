@@ -75,7 +75,7 @@ func benchWakes(b *testing.B, table *benchTable, size benchSize) {
 	d := startBench(b)
 	defer d.stop()
 	d.each(64, size.watches, func(n int) { d.send(n, fmt.Sprintf("watched-%d", n)) })
-	d.lateness() // what was late while they arrived is another figure
+	d.lateness()           // what was late while they arrived is another figure
 	time.Sleep(size.wakes) // a whole number of rounds
 	late := d.lateness()
 	if len(late) == 0 {

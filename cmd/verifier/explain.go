@@ -115,8 +115,10 @@ func explained(l lifecycle.Look) ExplainedRule {
 
 // settings are a rule's keys as they are in force.
 func settings(r verifier.Rule) []string {
-	out := []string{"on_fail: " + string(r.OnFail), "severity: " + string(r.Severity), "on_no_data: " + string(r.OnNoData),
-		"settle: " + r.Settle.String(), "watch: " + r.Watch.String(), "every: " + r.Every.String()}
+	out := []string{
+		"on_fail: " + string(r.OnFail), "severity: " + string(r.Severity), "on_no_data: " + string(r.OnNoData),
+		"settle: " + r.Settle.String(), "watch: " + r.Watch.String(), "every: " + r.Every.String(),
+	}
 	if l := r.Limit; l != nil {
 		for _, bound := range []struct {
 			name string

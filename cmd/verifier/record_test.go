@@ -35,8 +35,10 @@ type event struct {
 func seedEvents() []event {
 	var events []event
 	add := func(service int, environment, version string, at time.Time, status, change string) {
-		e := event{At: at.Format(time.RFC3339), Service: fmt.Sprint("service-", service), Environment: environment, Version: version, Status: status,
-			Team: fmt.Sprint("team-", service%3), Change: change}
+		e := event{
+			At: at.Format(time.RFC3339), Service: fmt.Sprint("service-", service), Environment: environment, Version: version, Status: status,
+			Team: fmt.Sprint("team-", service%3), Change: change,
+		}
 		if len(events)%2 == 0 { // every other one without an id
 			e.ID = fmt.Sprint("d-", len(events))
 		}

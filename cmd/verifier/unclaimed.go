@@ -20,7 +20,8 @@ type Unclaimed struct {
 // missed.
 func unclaimed(ctx context.Context, places interface {
 	Places(context.Context) ([]verifier.Deploy, error)
-}, catalogue *verifier.Catalogue) ([]Unclaimed, error) {
+}, catalogue *verifier.Catalogue,
+) ([]Unclaimed, error) {
 	recorded, err := places.Places(ctx)
 	if err != nil {
 		return nil, err

@@ -52,6 +52,7 @@ type Config struct {
 	doc   *document // nil without a file
 	alert []byte    // the text with everything that is not Alertmanager's blanked, so that lines stay true
 	zone  *time.Location
+	bound bool // the URL is where it listens: none is configured
 }
 
 // EnvironmentConfig is one environment by all its names.
@@ -287,11 +288,3 @@ func (c *Config) toolNames(s ServiceConfig) (names []string) {
 
 // transport is what all clients of the daemon go through.
 type transport = http.RoundTripper
-
-// folder is where relative paths of the configuration begin.
-func (c *Config) folder() string {
-	if c.path == "" {
-		return "."
-	}
-	return filepath.Dir(c.path)
-}

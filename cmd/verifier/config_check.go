@@ -67,7 +67,7 @@ func (c *Config) finishAddresses(p *problems) {
 		p.bad(key{"listen"}, "%q is no address to listen on; write one like 127.0.0.1:8080", c.Listen)
 	}
 	if c.URL == "" {
-		c.URL = "http://" + c.Listen
+		c.URL, c.bound = "http://"+c.Listen, true
 	} else if !isAddress(c.URL) {
 		p.bad(key{"url"}, "%q is no address; write one like https://verifier.example.com", c.URL)
 	}

@@ -118,6 +118,9 @@ func NewDaemon(ctx context.Context, path, listen string, log *slog.Logger) (_ *D
 	if d.ln, err = net.Listen("tcp", first.cfg.Listen); err != nil {
 		return nil, fmt.Errorf("listen: %w", err)
 	}
+	if first.cfg.bound {
+		first.cfg.URL = "http://" + d.Addr() // the port may be the system's choice, or --listen's
+	}
 	if err = d.wire(first.cfg); err != nil {
 		return nil, errors.Join(err, d.ln.Close())
 	}

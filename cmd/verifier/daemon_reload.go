@@ -18,6 +18,9 @@ func (d *Daemon) reload(ctx context.Context) {
 	s, err := load(was.cfg.path, d.rt, d.log, d.metrics.Asked)
 	if err == nil {
 		s.cfg.Listen = was.cfg.Listen
+		if s.cfg.bound {
+			s.cfg.URL = "http://" + d.Addr()
+		}
 		d.use(s)
 		err = d.settle(ctx, s, d.now())
 	}

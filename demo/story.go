@@ -117,7 +117,8 @@ func (s *story) open(ctx context.Context, folder string) (end func() error, err 
 func (s *story) say(format string, args ...any) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	fmt.Fprintf(s.Out, "%5.1fs  %s\n", time.Since(s.began).Seconds(), fmt.Sprintf(format, args...))
+	stamp := fmt.Sprintf("%5.1fs  ", time.Since(s.began).Seconds())
+	fmt.Fprintln(s.Out, stamp+wrap(fmt.Sprintf(format, args...), len(stamp)))
 }
 
 func (s *story) tell(ctx context.Context) error {
@@ -207,10 +208,11 @@ func (s *story) changes(was, v verifier.Verification) {
 			s.say("verifier: watching %s%s", v.Deploy.Version, against(v))
 		case verifier.Passed, verifier.FailedState, verifier.Undecided:
 			s.say("verifier: %s %s %s", v.Deploy.Version, map[verifier.State]string{
-				verifier.Passed: "passed", verifier.FailedState: "FAILED", verifier.Undecided: "is inconclusive"}[v.State], v.Reason)
+				verifier.Passed: "passed", verifier.FailedState: "FAILED", verifier.Undecided: "is inconclusive",
+			}[v.State], v.Reason)
 			for _, f := range v.Findings {
 				if f.Decided() {
-					s.say("          %s: %s", f.Rule, f.Text)
+					s.say("%s %s: %s", outcome[f.Outcome], f.Rule, f.Text)
 				}
 			}
 		}
@@ -232,6 +234,8 @@ func (s *story) changes(was, v verifier.Verification) {
 		s.say("verifier: the rollback is %s %s %v", r.State, r.Reason, r.Reasons)
 	}
 }
+
+var outcome = map[verifier.Outcome]string{verifier.Pass: "✓", verifier.Fail: "✗", verifier.Inconclusive: "?"}
 
 func against(v verifier.Verification) string {
 	if v.Baseline == nil {

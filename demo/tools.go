@@ -8,6 +8,8 @@ import (
 	"io"
 	"net/http"
 	"net/http/httptest"
+	"strings"
+	"sync"
 	"time"
 
 	standardwebhooks "github.com/standard-webhooks/standard-webhooks/libraries/go"
@@ -98,6 +100,8 @@ func (p *pager) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 // chat is a chat's incoming webhook that shows what it is sent.
 type chat struct {
 	server *httptest.Server
+	mu     sync.Mutex
+	last   string // message
 	say    func(format string, args ...any)
 }
 
@@ -118,7 +122,21 @@ func (c *chat) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	a := message.CommonAnnotations
-	c.say("chat: %s%s %s%s", a.Title, a.Summary, a.Text, a.Description)
+	text := strings.TrimSpace(a.Title + a.Summary + " " + a.Text + a.Description)
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	told, edited := text, c.last != "" && message.Status == "firing"
+	if edited {
+		told = news(c.last, text)
+	}
+	c.last = text
+	switch {
+	case told == "": // nothing that a person would notice
+	case edited:
+		c.say("chat, edited: %s", told)
+	default:
+		c.say("chat: %s", told)
+	}
 }
 
 // call sends JSON and reads JSON.

@@ -84,8 +84,10 @@ func (s *server) home(r *http.Request) (title string, _ any, _ error) {
 	if err != nil {
 		return "", nil, err
 	}
-	out := homeView{Rows: make([]row, len(deploys)), Asked: asked(r.URL.Query()), First: f.After == "", Next: older(r.URL, next),
-		Kinds: kinds, Hidden: []string{"target", "status", "change", "state", "corrected", "limit"}}
+	out := homeView{
+		Rows: make([]row, len(deploys)), Asked: asked(r.URL.Query()), First: f.After == "", Next: older(r.URL, next),
+		Kinds: kinds, Hidden: []string{"target", "status", "change", "state", "corrected", "limit"},
+	}
 	for i, d := range deploys {
 		out.Rows[i].Deploy = d
 		if v, ok := watches[d.ID]; ok {

@@ -176,8 +176,10 @@ func TestPagesOfEveryState(t *testing.T) {
 			v := watchOf(state, rollback)
 			v.Mark = &verifier.Mark{Good: true, Cause: nasty, By: nasty, At: noon}
 			k := &kept{deploys: []verifier.Deploy{v.Deploy}, watches: map[string]verifier.Verification{"d/1": v}}
-			k.incident = verifier.Incident{ID: "verdict/d/1/production/", Kind: verifier.IncidentVerdict, Title: nasty, Text: nasty, Person: true, Opened: noon,
-				Members: []verifier.Member{{Verification: "d/1", Version: nasty, By: nasty, Text: nasty, Outcome: string(state), Rollback: nasty}}}
+			k.incident = verifier.Incident{
+				ID: "verdict/d/1/production/", Kind: verifier.IncidentVerdict, Title: nasty, Text: nasty, Person: true, Opened: noon,
+				Members: []verifier.Member{{Verification: "d/1", Version: nasty, By: nasty, Text: nasty, Outcome: string(state), Rollback: nasty}},
+			}
 			k.holds = []verifier.Hold{{ID: nasty, By: nasty, Reason: nasty, At: noon, Services: []string{nasty}, Stops: []string{"rollback"}}}
 			h := open(k)
 			for path, want := range map[string]string{

@@ -28,10 +28,11 @@ func BenchmarkGoals(b *testing.B) {
 		size = benchSize{events: time.Second, watches: 200, wakes: 18 * time.Second, deploys: 5000, idle: time.Second}
 	}
 	table := &benchTable{}
-	benchEvents(b, table, size)
-	benchIdle(b, table, size)
-	benchWakes(b, table, size)
-	benchReports(b, table, size)
+	for name, measure := range map[string]func(*testing.B, *benchTable, benchSize){
+		"events": benchEvents, "idle": benchIdle, "wakes": benchWakes, "reports": benchReports,
+	} {
+		b.Run(name, func(b *testing.B) { measure(b, table, size) })
+	}
 	fmt.Print("\n", table, "\n")
 }
 

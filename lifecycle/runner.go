@@ -121,28 +121,39 @@ func (r *Runner) observeLateness(now time.Time, w verifier.Watched) {
 	}
 }
 
-// sleep waits for the next row to fall due, or for a write that may have made one.
+// sleep waits until a row falls due. Writes only make it look when that is.
 func (r *Runner) sleep(ctx context.Context) {
+	for ctx.Err() == nil {
+		wait := r.untilDue(ctx)
+		if wait <= 0 {
+			return
+		}
+		timer := time.NewTimer(wait)
+		select {
+		case <-ctx.Done():
+		case <-timer.C:
+			return
+		case <-r.lanes.freed:
+			return
+		case <-r.Store.Changed():
+		}
+		timer.Stop()
+	}
+}
+
+// untilDue is how long to wait for the next row; a millisecond at least where it is due but its lane is full.
+func (r *Runner) untilDue(ctx context.Context) time.Duration {
 	due, err := r.Store.NextDue(ctx)
 	r.failed("look for what is due", err)
-	wait := idlePoll
-	if err == nil && !due.IsZero() {
-		wait = min(wait, max(time.Millisecond, due.Sub(r.Now())))
+	switch {
+	case err != nil:
+		return time.Second
+	case due.IsZero():
+		return idlePoll
+	case r.lanes.full():
+		return max(due.Sub(r.Now()), 100*time.Millisecond) // what is due must wait for a place, which is signalled
 	}
-	if err != nil {
-		wait = time.Second
-	}
-	if r.lanes.full() {
-		wait = max(wait, 100*time.Millisecond) // what is due must wait for a place, which is signalled
-	}
-	timer := time.NewTimer(wait)
-	defer timer.Stop()
-	select {
-	case <-ctx.Done():
-	case <-timer.C:
-	case <-r.Store.Changed():
-	case <-r.lanes.freed:
-	}
+	return min(idlePoll, due.Sub(r.Now()))
 }
 
 // renew keeps the leases of what is being asked about.

@@ -35,24 +35,33 @@ func facets(d verifier.Deploy, state verifier.State, reverted, automatic bool) s
 	return string(text)
 }
 
-// refacet writes the facets anew after something that they are made of has changed.
-func (t *tx) refacet(id string) error {
-	type row struct {
-		d                   verifier.Deploy
-		state               verifier.State
-		reverted, automatic bool
-	}
-	r, ok, err := one(t, func(rows *sql.Rows) (r row, err error) {
-		var body string
-		if err := rows.Scan(&body, &r.state, &r.reverted, &r.automatic); err != nil {
-			return r, err
-		}
-		return r, json.Unmarshal([]byte(body), &r.d)
-	}, `SELECT body, state, reverted, automatic FROM deploys WHERE id = $1`, id)
-	if err != nil || !ok {
+// known is what others know of a deploy: its watch, and what followed.
+type known struct {
+	watch               string
+	state               verifier.State
+	reverted, automatic bool
+}
+
+func (t *tx) knownOf(id string) (known, bool, error) {
+	return one(t, func(rows *sql.Rows) (k known, err error) {
+		return k, rows.Scan(&k.watch, &k.state, &k.reverted, &k.automatic)
+	}, `SELECT watch, state, reverted, automatic FROM deploys WHERE id = $1`, id)
+}
+
+// know changes what is known of the deploy, and its facets with that.
+func (t *tx) know(id string, change func(*known)) error {
+	was, ok, err := t.knownOf(id)
+	k := was
+	change(&k)
+	if err != nil || !ok || k == was {
 		return err
 	}
-	return t.exec(`UPDATE deploys SET facets = $1 WHERE id = $2`, facets(r.d, r.state, r.reverted, r.automatic), id)
+	d, _, err := one(t, scanDeploy, `SELECT body FROM deploys WHERE id = $1`, id)
+	if err != nil {
+		return err
+	}
+	return t.exec(`UPDATE deploys SET watch = $2, state = $3, reverted = $4, automatic = $5, facets = $6 WHERE id = $1`,
+		id, k.watch, k.state, bit(k.reverted), bit(k.automatic), facets(d, k.state, k.reverted, k.automatic))
 }
 
 // watched notes at the deploy which watch it has, and how far that is.
@@ -61,15 +70,8 @@ func (t *tx) watched(v verifier.Verification) error {
 	if err != nil {
 		return err
 	}
-	n, err := t.affect(`UPDATE deploys SET watch = $1, state = $2, automatic = $3 WHERE id = $1 AND (watch <> $1 OR state <> $2 OR automatic <> $3)`,
-		v.ID, v.State, bit(automatic))
-	if err != nil {
+	if err := t.know(v.ID, func(k *known) { k.watch, k.state, k.automatic = v.ID, v.State, automatic }); err != nil {
 		return fmt.Errorf("note the watch of deploy %s: %w", v.ID, err)
-	}
-	if n > 0 {
-		if err := t.refacet(v.ID); err != nil {
-			return err
-		}
 	}
 	for _, j := range v.Joined {
 		if err := t.exec(`UPDATE deploys SET watch = $1 WHERE id = $2 AND watch <> $1`, v.ID, j.ID); err != nil {

@@ -129,45 +129,75 @@ const (
 
 // place writes the deploy and rewrites kind and previous of its place from the earlier of its old and its new time on.
 func (t *tx) place(catalogue *verifier.Catalogue, known *verifier.Deploy, d verifier.Deploy) (verifier.Deploy, error) {
-	if err := t.putDeploy(d); err != nil {
-		return d, err
-	}
 	from := d
 	if known != nil && known.Before(d) {
 		from = *known
 	}
-	if err := t.reclassify(d.Place.Key(), from, catalogue.Service(d.Place, d.Team).Versions); err != nil {
+	write := t.putDeploy
+	if known == nil {
+		write = func(d verifier.Deploy) error { return t.insertDeploy(d, "") }
+	}
+	rows, err := t.onwards(d.Place.Key(), from, d.ID)
+	if err != nil {
 		return d, err
 	}
-	now, ok, err := one(t, scanDeploy, `SELECT body FROM deploys WHERE id = $1`, d.ID)
-	if err == nil && !ok {
-		err = fmt.Errorf("deploy %s: %w", d.ID, verifier.ErrNotFound)
+	changed, err := t.classified(d.Place.Key(), from, append(rows, d), catalogue.Service(d.Place, d.Team).Versions)
+	if err != nil {
+		return d, err
 	}
-	return now, err
+	for _, c := range changed {
+		if c.ID == d.ID {
+			d = c
+		} else if err := t.putDeploy(c); err != nil {
+			return d, err
+		}
+	}
+	if err := write(d); err != nil {
+		return d, err
+	}
+	return d, t.revert(d.Place.Key(), millis(from.At))
 }
 
 // reclassify folds the place's deploys in order, from the given one on. The zero deploy stands for all.
 func (t *tx) reclassify(place string, from verifier.Deploy, mode string) error {
-	at := int64(-1 << 62)
-	if !from.At.IsZero() {
-		at = millis(from.At)
-	}
-	rows, err := collect(t, scanDeploy, `SELECT body FROM deploys WHERE place = $1 AND at >= $2 AND (at > $2 OR id >= $3) AND `+visible+
-		` ORDER BY at, id`, place, at, from.ID)
+	rows, err := t.onwards(place, from, "")
 	if err != nil {
 		return err
 	}
-	record.Sort(rows)
-	state, err := t.stateBefore(place, at, from.ID, rows)
+	changed, err := t.classified(place, from, rows, mode)
 	if err != nil {
 		return err
 	}
-	for _, d := range record.Classify(state, rows, mode) {
+	for _, d := range changed {
 		if err := t.putDeploy(d); err != nil {
 			return err
 		}
 	}
-	return t.revert(place, at)
+	return t.revert(place, since(from))
+}
+
+// since is where the fold begins.
+func since(from verifier.Deploy) int64 {
+	if from.At.IsZero() {
+		return -1 << 62
+	}
+	return millis(from.At)
+}
+
+// onwards are the place's deploys from the given one on, but for one.
+func (t *tx) onwards(place string, from verifier.Deploy, without string) ([]verifier.Deploy, error) {
+	return collect(t, scanDeploy, `SELECT body FROM deploys WHERE place = $1 AND at >= $2 AND (at > $2 OR id >= $3) AND id <> $4 AND `+visible+
+		` ORDER BY at, id`, place, since(from), from.ID, without)
+}
+
+// classified are those of the rows whose kind or previous version is to be rewritten.
+func (t *tx) classified(place string, from verifier.Deploy, rows []verifier.Deploy, mode string) ([]verifier.Deploy, error) {
+	record.Sort(rows)
+	state, err := t.stateBefore(place, since(from), from.ID, rows)
+	if err != nil {
+		return nil, err
+	}
+	return record.Classify(state, rows, mode), nil
 }
 
 // stateBefore is what the fold of the next deploys has to know of that point of the place's history: first successes only of the
@@ -211,16 +241,8 @@ func (t *tx) revert(place string, at int64) error {
 		kind     verifier.Kind
 		reverted bool
 	}
-	rows, err := collect(t, func(rows *sql.Rows) (r row, err error) {
-		var body string
-		var d verifier.Deploy
-		if err := rows.Scan(&r.id, &body, &r.reverted); err != nil {
-			return r, err
-		}
-		err = json.Unmarshal([]byte(body), &d)
-		r.kind = d.Kind
-		return r, err
-	}, `SELECT id, body, reverted FROM deploys WHERE place = $1 AND live = 1 AND at >= COALESCE((SELECT MAX(at) FROM deploys WHERE place = $1
+	rows, err := collect(t, func(rows *sql.Rows) (r row, err error) { return r, rows.Scan(&r.id, &r.kind, &r.reverted) },
+		`SELECT id, kind, reverted FROM deploys WHERE place = $1 AND live = 1 AND at >= COALESCE((SELECT MAX(at) FROM deploys WHERE place = $1
 		AND live = 1 AND at < $2), $2) AND `+visible+` ORDER BY at, id`, place, at)
 	if err != nil {
 		return err
@@ -230,10 +252,7 @@ func (t *tx) revert(place string, at int64) error {
 		if reverted == r.reverted {
 			continue
 		}
-		if err := t.exec(`UPDATE deploys SET reverted = $1 WHERE id = $2`, bit(reverted), r.id); err != nil {
-			return err
-		}
-		if err := t.refacet(r.id); err != nil {
+		if err := t.know(r.id, func(k *known) { k.reverted = reverted }); err != nil {
 			return err
 		}
 	}
@@ -246,15 +265,15 @@ func (t *tx) putDeploy(d verifier.Deploy) error {
 	if err != nil {
 		return err
 	}
-	n, err := t.affect(`UPDATE deploys SET place = $2, environment = $3, version = $4, at = $5, live = $6, sha = $7, body = $8, team = $9, kind = $10,
-		status = $11, change = $12, void = $13 WHERE id = $1`, values...)
-	switch {
-	case err != nil:
+	k, known, err := t.knownOf(d.ID)
+	if err != nil {
 		return err
-	case n > 0:
-		return t.refacet(d.ID)
 	}
-	return t.insertDeploy(d, "")
+	if !known {
+		return t.insertDeploy(d, "")
+	}
+	return t.exec(`UPDATE deploys SET place = $2, environment = $3, version = $4, at = $5, live = $6, sha = $7, body = $8, team = $9, kind = $10,
+		status = $11, change = $12, void = $13, facets = $14 WHERE id = $1`, append(values, facets(d, k.state, k.reverted, k.automatic))...)
 }
 
 // insertDeploy writes a deploy that is not known, by an import or, without one, by itself.

@@ -47,6 +47,7 @@ type Runner struct {
 	ActTimeout time.Duration // of one action; 0 is 45 s
 
 	flying flying
+	crowd  crowd
 	lanes  lanes
 }
 
@@ -93,6 +94,7 @@ func (r *Runner) claimWatches(ctx, work context.Context, group *sync.WaitGroup) 
 	r.failed("claim verifications", err)
 	for _, w := range watched {
 		r.observeLateness(now, w)
+		r.crowd.woke(now)
 		r.flying.add(w.Verification.ID)
 		r.lanes.run(group, r.lanes.watches, func() {
 			defer r.flying.remove(w.Verification.ID)
@@ -246,7 +248,7 @@ func (r *Runner) look(ctx context.Context, w verifier.Watched, world World, sour
 		e.Evidence = evidence
 	}
 	e.Findings = judge(w, evidence, sources, now)
-	e.Next = next(w, evidence, e.Findings, sources, now)
+	e.Next = next(w, evidence, e.Findings, sources, now).Add(r.crowd.delay(w.Verification, shortestStep(w.Rules)))
 	e.Recovered, e.RecoveredBy = recovered(w, evidence, sources, now)
 	e.Relapsed = relapsed(w, evidence, sources, now)
 }

@@ -21,6 +21,7 @@ type Store interface {
 	Decide(ctx context.Context, verification string, decide func(*verifier.Scene) (verifier.Effects, error)) (*verifier.Verification, error)
 	Open(ctx context.Context) ([]verifier.Verification, error) // those with a rollback that is proposed or counts down
 	NextDue(ctx context.Context) (time.Time, error)
+	Counts(ctx context.Context) (watches, actions int, err error)
 	Changed() <-chan struct{}
 	PassedRecently(ctx context.Context, environment string, since, until time.Time, limit int) ([]verifier.Verification, error)
 }
@@ -67,6 +68,7 @@ func (r *Runner) Run(ctx context.Context) {
 	defer stop()
 	r.lanes = newLanes()
 	var group sync.WaitGroup
+	r.count(ctx)
 	group.Go(func() { r.renew(work, ctx.Done()) })
 	for ctx.Err() == nil {
 		if r.claim(ctx, work, &group) == 0 {
@@ -94,7 +96,6 @@ func (r *Runner) claimWatches(ctx, work context.Context, group *sync.WaitGroup) 
 	r.failed("claim verifications", err)
 	for _, w := range watched {
 		r.observeLateness(now, w)
-		r.crowd.woke(now)
 		r.flying.add(w.Verification.ID)
 		r.lanes.run(group, r.lanes.watches, func() {
 			defer r.flying.remove(w.Verification.ID)
@@ -170,7 +171,17 @@ func (r *Runner) renew(ctx context.Context, done <-chan struct{}) {
 			if ids := r.flying.old(lease / 4); len(ids) > 0 {
 				r.failed("renew leases", r.Store.RenewVerifications(ctx, ids, r.Now().Add(lease)))
 			}
+			r.count(ctx)
 		}
+	}
+}
+
+// count looks how many watches there are.
+func (r *Runner) count(ctx context.Context) {
+	active, _, err := r.Store.Counts(ctx)
+	r.failed("count the watches", err)
+	if err == nil {
+		r.crowd.watches.Store(int64(active))
 	}
 }
 
@@ -248,7 +259,7 @@ func (r *Runner) look(ctx context.Context, w verifier.Watched, world World, sour
 		e.Evidence = evidence
 	}
 	e.Findings = judge(w, evidence, sources, now)
-	e.Next = next(w, evidence, e.Findings, sources, now).Add(r.crowd.delay(w.Verification, shortestStep(w.Rules)))
+	e.Next = next(w, evidence, e.Findings, sources, now).Add(r.crowd.delay(w.Verification.ID, shortestStep(w.Rules)))
 	e.Recovered, e.RecoveredBy = recovered(w, evidence, sources, now)
 	e.Relapsed = relapsed(w, evidence, sources, now)
 }

@@ -128,24 +128,31 @@ func (t *tx) putVerification(v verifier.Verification) error {
 		return err
 	}
 	var sent *time.Time
-	rollback := ""
+	rollback, baseline := "", ""
+	if v.Baseline != nil {
+		text, err := json.Marshal(v.Baseline)
+		if err != nil {
+			return err
+		}
+		baseline = string(text)
+	}
 	if v.Rollback != nil {
 		rollback, sent = string(v.Rollback.State), v.Rollback.SentAt
 	}
 	values := []any{
 		v.Deploy.Place.Key(), lower(v.Deploy.Environment), v.State, millis(v.Deploy.At), millisOrNull(&v.DueAt), millisOrNull(v.Ended),
-		millisOrNull(v.FailedAt), millisOrNull(sent), rollback, v.Incident, v.Revision, string(body), v.ID,
+		millisOrNull(v.FailedAt), millisOrNull(sent), rollback, v.Incident, v.Revision, string(body), baseline, v.ID,
 	}
 	if revision == 0 {
-		err = t.exec(`INSERT INTO verifications (place, environment, state, at, due_at, ended, failed_at, sent_at, rollback, incident, revision, body, id)
-			VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)`, values...)
+		err = t.exec(`INSERT INTO verifications (place, environment, state, at, due_at, ended, failed_at, sent_at, rollback, incident, revision, body, baseline, id)
+			VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)`, values...)
 		if err != nil {
 			return fmt.Errorf("open verification %s: %w", v.ID, err)
 		}
 		return t.watched(v)
 	}
 	n, err := t.affect(`UPDATE verifications SET place = $1, environment = $2, state = $3, at = $4, due_at = $5, ended = $6, failed_at = $7,
-		sent_at = $8, rollback = $9, incident = $10, revision = $11, body = $12 WHERE id = $13 AND revision = $14`, append(values, revision)...)
+		sent_at = $8, rollback = $9, incident = $10, revision = $11, body = $12, baseline = $13 WHERE id = $14 AND revision = $15`, append(values, revision)...)
 	if err != nil {
 		return fmt.Errorf("save verification %s: %w", v.ID, err)
 	}
@@ -364,7 +371,7 @@ const (
 
 func historyIn(q querier, place string, now time.Time) ([]verifier.Past, error) {
 	oldest := now.AddDate(0, 0, -historyDays)
-	rows, err := q.query(`SELECT d.body, COALESCE(v.body, '') FROM deploys d LEFT JOIN verifications v ON v.id = d.id
+	rows, err := q.query(`SELECT d.body, COALESCE(v.state, ''), v.ended, COALESCE(v.rollback, ''), COALESCE(v.baseline, '') FROM deploys d LEFT JOIN verifications v ON v.id = d.id
 		WHERE d.place = $1 AND d.import IN (SELECT id FROM imports WHERE state <> 'staging') ORDER BY d.at DESC, d.id DESC LIMIT $2`, place, historyMost)
 	if err != nil {
 		return nil, err
@@ -387,23 +394,19 @@ func historyIn(q querier, place string, now time.Time) ([]verifier.Past, error) 
 }
 
 func scanPast(rows *sql.Rows) (p verifier.Past, err error) {
-	var deploy, verification string
-	if err := rows.Scan(&deploy, &verification); err != nil {
+	var deploy, baseline string
+	var ended sql.NullInt64
+	if err := rows.Scan(&deploy, &p.State, &ended, &p.Rollback, &baseline); err != nil {
 		return p, err
 	}
-	if err := json.Unmarshal([]byte(deploy), &p.Deploy); err != nil || verification == "" {
-		return p, err
+	if ended.Valid {
+		at := fromMillis(ended.Int64)
+		p.Ended = &at
 	}
-	var v struct {
-		State    verifier.State
-		Ended    *time.Time
-		Baseline *verifier.Baseline
-		Rollback *struct{ State verifier.RollbackState }
+	if baseline != "" {
+		if err := json.Unmarshal([]byte(baseline), &p.Baseline); err != nil {
+			return p, err
+		}
 	}
-	err = json.Unmarshal([]byte(verification), &v)
-	p.State, p.Ended, p.Baseline = v.State, v.Ended, v.Baseline
-	if v.Rollback != nil {
-		p.Rollback = v.Rollback.State
-	}
-	return p, err
+	return p, json.Unmarshal([]byte(deploy), &p.Deploy)
 }

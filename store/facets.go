@@ -50,14 +50,17 @@ func (t *tx) knownOf(id string) (known, bool, error) {
 
 // know changes what is known of the deploy, and its facets with that.
 func (t *tx) know(id string, change func(*known)) error {
-	was, ok, err := t.knownOf(id)
+	var body string
+	was, ok, err := one(t, func(rows *sql.Rows) (k known, err error) {
+		return k, rows.Scan(&k.watch, &k.state, &k.reverted, &k.automatic, &body)
+	}, `SELECT watch, state, reverted, automatic, body FROM deploys WHERE id = $1`, id)
 	k := was
 	change(&k)
 	if err != nil || !ok || k == was {
 		return err
 	}
-	d, _, err := one(t, scanDeploy, `SELECT body FROM deploys WHERE id = $1`, id)
-	if err != nil {
+	var d verifier.Deploy
+	if err := json.Unmarshal([]byte(body), &d); err != nil {
 		return err
 	}
 	return t.exec(`UPDATE deploys SET watch = $2, state = $3, reverted = $4, automatic = $5, facets = $6 WHERE id = $1`,

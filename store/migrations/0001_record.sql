@@ -51,6 +51,7 @@ CREATE TABLE verifications (
     rollback    TEXT NOT NULL,
     incident    TEXT NOT NULL,
     revision    BIGINT NOT NULL,
+    baseline    TEXT NOT NULL,
     body        TEXT NOT NULL
 );
 CREATE INDEX verifications_due ON verifications (due_at) WHERE due_at IS NOT NULL;

@@ -3,10 +3,12 @@ package main
 import (
 	"bufio"
 	"context"
+	"database/sql"
 	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -21,13 +23,31 @@ func benchReports(b *testing.B, table *benchTable, size benchSize) {
 		months int
 	}{{"over 100 months", 100}, {"all in that month", 1}} {
 		db := filepath.Join(folder, fmt.Sprintf("of%d.db", shape.months))
-		began := time.Now()
-		importDeploys(b, binary, folder, db, size.deploys, shape.months)
-		imported := time.Since(began)
+		importDeploys(b, binary, folder, db, size.deploys/copies, shape.months)
+		copyDeploys(b, db)
 		first := reportTime(b, binary, db)
 		second := reportTime(b, binary, db)
 		table.add(fmt.Sprintf("a month's report, %d deploys %s", size.deploys, shape.name), "1 s", short(second),
-			fmt.Sprintf("first time %s; the process's start included; importing them took %.0f s", short(first), imported.Seconds()))
+			fmt.Sprintf("first time %s; the process's start included", short(first)))
+	}
+}
+
+// copies is how often each imported deploy stands in the record of the bench: importing a million lines takes minutes.
+const copies = 100
+
+// copyDeploys multiplies the rows where they are, seconds apart.
+func copyDeploys(b *testing.B, path string) {
+	db, err := sql.Open("sqlite", path)
+	if err != nil {
+		b.Fatal(err)
+	}
+	defer db.Close()
+	_, err = db.ExecContext(context.Background(), `WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < `+strconv.Itoa(copies-1)+`)
+		INSERT INTO deploys (id, place, environment, version, at, live, team, kind, status, change, void, sha, import, watch, state, reverted, automatic, facets, body)
+		SELECT id || '-' || i, place, environment, version, at + i * 1000, live, team, kind, status, change, void, sha, import, watch, state, reverted, automatic,
+		facets, body FROM n, deploys`)
+	if err != nil {
+		b.Fatal(err)
 	}
 }
 

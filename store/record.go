@@ -273,7 +273,7 @@ func (t *tx) putDeploy(d verifier.Deploy) error {
 		return t.insertDeploy(d, "")
 	}
 	return t.exec(`UPDATE deploys SET place = $2, environment = $3, version = $4, at = $5, live = $6, sha = $7, body = $8, team = $9, kind = $10,
-		status = $11, change = $12, void = $13, facets = $14 WHERE id = $1`, append(values, facets(d, k.state, k.reverted, k.automatic))...)
+		status = $11, change = $12, void = $13, day = $14, facets = $15 WHERE id = $1`, append(values, facets(d, k.state, k.reverted, k.automatic))...)
 }
 
 // insertDeploy writes a deploy that is not known, by an import or, without one, by itself.
@@ -282,8 +282,8 @@ func (t *tx) insertDeploy(d verifier.Deploy, imported string) error {
 	if err != nil {
 		return err
 	}
-	return t.exec(`INSERT INTO deploys (id, place, environment, version, at, live, sha, body, team, kind, status, change, void, import, facets, watch, state,
-		reverted, automatic) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, '', '', 0, 0)`,
+	return t.exec(`INSERT INTO deploys (id, place, environment, version, at, live, sha, body, team, kind, status, change, void, day, import, facets, watch,
+		state, reverted, automatic) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, '', '', 0, 0)`,
 		append(values, imported, facets(d, "", false, false))...)
 }
 
@@ -291,7 +291,7 @@ func deployColumns(d verifier.Deploy) ([]any, error) {
 	body, err := json.Marshal(d)
 	return []any{
 		d.ID, d.Place.Key(), lower(d.Environment), d.Version, millis(d.At), bit(d.MovesLive()), d.Commit, string(body), lower(d.Team), d.Kind, d.Status,
-		d.Change, bit(d.Void),
+		d.Change, bit(d.Void), day(d.At),
 	}, err
 }
 

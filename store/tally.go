@@ -35,13 +35,21 @@ func (s *Store) Tallies(ctx context.Context, first, last string, zone *time.Loca
 	for ; !from.After(end); from = from.AddDate(0, 1, 0) {
 		month := from.Format("2006-01")
 		list, err := collect(s.pool(ctx), func(rows *sql.Rows) (verifier.Tally, error) { return scanTally(rows, month) },
-			`SELECT facets, COUNT(*) FROM deploys WHERE at >= $1 AND at < $2 AND `+counted+` GROUP BY facets`, millis(from), millis(from.AddDate(0, 1, 0)))
+			`SELECT facets, COUNT(*) FROM deploys WHERE day >= $1 AND day <= $2 AND at >= $3 AND at < $4 AND `+counted+` GROUP BY day, facets`,
+			day(from), day(from.AddDate(0, 1, 0)), millis(from), millis(from.AddDate(0, 1, 0)))
 		if err != nil {
 			return nil, fmt.Errorf("count the deploys of %s: %w", month, err)
 		}
 		out = append(out, list...)
 	}
 	return out, nil
+}
+
+// day is the day in UTC, counted from 1970: what tallies are gathered by, so that a month is read in the order of an index.
+func day(at time.Time) int64 {
+	const length = int64(24 * time.Hour / time.Millisecond)
+	ms := millis(at)
+	return (ms - (ms%length+length)%length) / length
 }
 
 func scanTally(rows *sql.Rows, month string) (t verifier.Tally, err error) {

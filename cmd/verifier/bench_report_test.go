@@ -43,8 +43,8 @@ func copyDeploys(b *testing.B, path string) {
 	}
 	defer db.Close()
 	_, err = db.ExecContext(context.Background(), `WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < `+strconv.Itoa(copies-1)+`)
-		INSERT INTO deploys (id, place, environment, version, at, live, team, kind, status, change, void, sha, import, watch, state, reverted, automatic, facets, body)
-		SELECT id || '-' || i, place, environment, version, at + i * 1000, live, team, kind, status, change, void, sha, import, watch, state, reverted, automatic,
+		INSERT INTO deploys (id, place, environment, version, at, live, team, kind, status, change, void, day, sha, import, watch, state, reverted, automatic, facets,
+		body) SELECT id || '-' || i, place, environment, version, at + i * 1000, live, team, kind, status, change, void, (at + i * 1000) / 86400000, sha, import, watch, state, reverted, automatic,
 		facets, body FROM n, deploys`)
 	if err != nil {
 		b.Fatal(err)

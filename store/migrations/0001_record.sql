@@ -10,13 +10,15 @@ CREATE TABLE deliveries (
 );
 CREATE INDEX deliveries_received ON deliveries (received_at);
 
--- What decides of a deploy is in columns; the whole of it is in body. facets is what reports count by.
+-- What decides of a deploy is in columns; the whole of it is in body. facets is what reports count by, day by day (in UTC), out of
+-- deploys_tally alone.
 CREATE TABLE deploys (
     id          TEXT PRIMARY KEY,
     place       TEXT NOT NULL,
     environment TEXT NOT NULL,
     version     TEXT NOT NULL,
     at          BIGINT NOT NULL,
+    day         BIGINT NOT NULL,
     live        INTEGER NOT NULL,
     team        TEXT NOT NULL,
     kind        TEXT NOT NULL,
@@ -34,7 +36,8 @@ CREATE TABLE deploys (
 );
 CREATE INDEX deploys_place ON deploys (place, at, id);
 CREATE INDEX deploys_live ON deploys (place, version, at) WHERE live = 1;
-CREATE INDEX deploys_report ON deploys (at, id, import, facets);
+CREATE INDEX deploys_at ON deploys (at, id, import);
+CREATE INDEX deploys_tally ON deploys (day, facets, import, at);
 CREATE INDEX deploys_sha ON deploys (sha, at) WHERE sha <> '';
 CREATE INDEX deploys_import ON deploys (import, place) WHERE import <> '';
 

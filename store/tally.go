@@ -71,7 +71,7 @@ func (s *Store) Timings(ctx context.Context, month string, zone *time.Location) 
 	}
 	q := s.pool(ctx)
 	list, err := collect(q, scanVerification, selectVerification+` WHERE failed_at IS NOT NULL AND at >= $1 AND at < $2 AND state = 'failed'
-		AND id IN (SELECT d.id FROM deploys d WHERE d.at >= $1 AND d.at < $2 AND d.live = 1)`, millis(from), millis(to))
+		AND EXISTS (SELECT 1 FROM deploys d WHERE d.id = verifications.id AND d.live = 1)`, millis(from), millis(to))
 	if err != nil {
 		return nil, fmt.Errorf("time the failures of %s: %w", month, err)
 	}

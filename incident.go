@@ -1,6 +1,9 @@
 package verifier
 
-import "time"
+import (
+	"strconv"
+	"time"
+)
 
 // IncidentKind is what an incident is about.
 type IncidentKind string
@@ -57,6 +60,11 @@ type Link struct {
 }
 
 // VerdictIncidentID is the id of the incident that a failed deploy belongs to: one per group (or deploy), environment and team.
-func VerdictIncidentID(d Deploy) string {
-	return "verdict/" + d.GroupOrID() + "/" + d.Environment + "/" + d.Team
+// n counts those of the group from 1: what fails after an incident was resolved joins the next one.
+func VerdictIncidentID(d Deploy, n int) string {
+	id := "verdict/" + d.GroupOrID() + "/" + d.Environment + "/" + d.Team
+	if n > 1 {
+		id += "/" + strconv.Itoa(n)
+	}
+	return id
 }

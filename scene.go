@@ -35,6 +35,16 @@ func (s *Scene) Incident(id string) *Incident {
 	return nil
 }
 
+// VerdictIncident is the id of the incident that a failure of the deploy joins: the first of its group that is not resolved.
+func (s *Scene) VerdictIncident(d Deploy) string {
+	for n := 1; ; n++ {
+		id := VerdictIncidentID(d, n)
+		if in := s.Incident(id); in == nil || in.Resolved == nil {
+			return id
+		}
+	}
+}
+
 // Past is one deploy of a place with what became of its watch.
 type Past struct {
 	Deploy   Deploy

@@ -54,11 +54,7 @@ func (c *change) incidentID(v *verifier.Verification) string {
 			return failed.Incident
 		}
 	}
-	id := verifier.VerdictIncidentID(v.Deploy)
-	if in := c.scene.Incident(id); in != nil && in.Resolved != nil {
-		return id + "/" + v.ID
-	}
-	return id
+	return c.scene.VerdictIncident(v.Deploy)
 }
 
 // incident is the one with that id, copied to be changed, or nil.

@@ -317,14 +317,15 @@ func sceneOf(t *tx, d verifier.Deploy, verification string, now time.Time) (*ver
 	return s, err
 }
 
-// incidentsOf are the open ones with a member in the place, those of its watches, and the one that the deploy would belong to.
+// incidentsOf are the open ones with a member in the place, those of its watches, and those of the deploy's group up to the first
+// that is open.
 func incidentsOf(t *tx, s *verifier.Scene) ([]verifier.Incident, error) {
 	list, err := collect(t, scanIncident, `SELECT i.body FROM incident_places p JOIN incidents i ON i.id = p.incident
 		WHERE p.place = $1 AND i.resolved IS NULL`, s.Place.Key())
 	if err != nil {
 		return nil, err
 	}
-	ids := []string{verifier.VerdictIncidentID(s.Deploy)}
+	var ids []string
 	for _, v := range s.Watches {
 		if v.Incident != "" {
 			ids = append(ids, v.Incident)
@@ -332,18 +333,28 @@ func incidentsOf(t *tx, s *verifier.Scene) ([]verifier.Incident, error) {
 	}
 	slices.Sort(ids)
 	for _, id := range slices.Compact(ids) {
-		if slices.ContainsFunc(list, func(in verifier.Incident) bool { return in.ID == id }) {
-			continue
-		}
-		in, ok, err := one(t, scanIncident, `SELECT body FROM incidents WHERE id = $1`, id)
-		if err != nil {
+		if _, list, err = withIncident(t, list, id); err != nil {
 			return nil, err
 		}
-		if ok {
-			list = append(list, in)
+	}
+	for n := 1; ; n++ {
+		var in verifier.Incident
+		if in, list, err = withIncident(t, list, verifier.VerdictIncidentID(s.Deploy, n)); err != nil || in.Resolved == nil {
+			return list, err
 		}
 	}
-	return list, nil
+}
+
+// withIncident is the incident with that id, zero where there is none, and the list with it.
+func withIncident(t *tx, list []verifier.Incident, id string) (verifier.Incident, []verifier.Incident, error) {
+	if i := slices.IndexFunc(list, func(in verifier.Incident) bool { return in.ID == id }); i >= 0 {
+		return list[i], list, nil
+	}
+	in, ok, err := one(t, scanIncident, `SELECT body FROM incidents WHERE id = $1`, id)
+	if err != nil || !ok {
+		return verifier.Incident{}, list, err
+	}
+	return in, append(list, in), nil
 }
 
 func scanIncident(rows *sql.Rows) (in verifier.Incident, err error) {

@@ -53,6 +53,9 @@ func (s *source) walk(n ast.Node, path []string, line, column int) {
 	found := node{path: slices.Clone(path), line: line, column: column}
 	switch n := n.(type) {
 	case *ast.MappingNode:
+		if len(n.Values) == 0 && len(path) > 0 {
+			s.nodes = append(s.nodes, found)
+		}
 		for _, pair := range n.Values {
 			s.walk(pair, path, 0, 0)
 		}

@@ -102,3 +102,19 @@ receivers:
     mattermost_configs: [{webhook_url_file: url}]
 route: {receiver: all}
 `
+
+// TestEmptyReceivers holds each channel without keys against its place and what it lacks.
+func TestEmptyReceivers(t *testing.T) {
+	for key, lacks := range map[string]string{
+		"pagerduty_configs": "routing", "slack_configs": "Slack API URL", "email_configs": "to address", "webhook_configs": "url", "opsgenie_configs": "OpsGenie",
+		"pushover_configs": "user_key", "victorops_configs": "routing key", "telegram_configs": "chat_id", "discord_configs": "webhook_url",
+	} {
+		for entry, lacks := range map[string]string{"{}": lacks, "": strings.TrimSuffix(key, "_configs")} {
+			text := "route: {receiver: a}\nreceivers:\n  - name: a\n    " + key + ":\n      - " + entry + "\n"
+			_, err := Load([]byte(text), "verifier.yaml", outbound.Dial(outbound.Config{}), &url.URL{}, slog.New(slog.DiscardHandler))
+			if err == nil || !strings.Contains(err.Error(), "verifier.yaml:5:") || !strings.Contains(strings.ToLower(err.Error()), strings.ToLower(lacks)) {
+				t.Errorf("%s [%s]: %v\nwant its place, line 5, and %q", key, entry, err, lacks)
+			}
+		}
+	}
+}

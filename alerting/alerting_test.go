@@ -169,3 +169,19 @@ route:
 }
 
 func asTemporary(err error, into **verifier.TemporaryError) bool { return errors.As(err, into) }
+
+// TestOfAReceiverIsOver sends a test once, which no list of open incidents shows.
+func TestOfAReceiverIsOver(t *testing.T) {
+	in := TestIncident("on-call", now, "anna")
+	var mem memory
+	if in.Resolved == nil || !in.Resolved.Equal(now) {
+		t.Errorf("resolved %v, want at once", in.Resolved)
+	}
+	in.Resolved = nil // as perform reads what is told once
+	if !mem.wants(in, now, time.Hour, true, true) {
+		t.Error("the first telling is left out")
+	}
+	if mem.Sent = true; mem.wants(in, now.Add(2*time.Hour), time.Hour, false, true) {
+		t.Error("a test is repeated")
+	}
+}

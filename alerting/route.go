@@ -94,7 +94,7 @@ func (a *Alerting) Explain(labels map[string]string) []string {
 // TestIncident is what `verifier explain --alert-test` sends.
 func TestIncident(receiver string, now time.Time, by string) verifier.Incident {
 	return verifier.Incident{
-		ID: fmt.Sprintf("test/%s/%d", receiver, now.UnixMilli()), Kind: verifier.IncidentReport, Receiver: receiver, Opened: now, Updated: now, Person: true,
+		ID: fmt.Sprintf("test/%s/%d", receiver, now.UnixMilli()), Kind: verifier.IncidentReport, Receiver: receiver, Opened: now, Updated: now, Resolved: &now, Person: true,
 		Labels: map[string]string{"kind": string(verifier.IncidentReport), "severity": string(verifier.SeverityPage)}, Severity: verifier.SeverityPage,
 		Title: "A test of the receiver " + receiver, Text: "Sent by " + by + " to see that messages of verifier arrive. Nothing is wrong.",
 	}

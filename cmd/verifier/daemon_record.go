@@ -188,7 +188,7 @@ func (d *Daemon) sendReport(ctx context.Context, a verifier.Action) (verifier.Pe
 	}
 	now := d.now()
 	in := verifier.Incident{
-		ID: a.Key, Kind: verifier.IncidentReport, Receiver: wanted.Receiver, Opened: now, Updated: now,
+		ID: a.Key, Kind: verifier.IncidentReport, Receiver: wanted.Receiver, Opened: now, Updated: now, Resolved: &now,
 		Labels: map[string]string{"kind": string(verifier.IncidentReport), "severity": string(verifier.SeverityWarn)},
 		Title:  "Deploys and rollbacks of " + month, Text: text.String(), Severity: verifier.SeverityWarn, URL: cfg.URL + "/reports/" + month,
 	}

@@ -42,13 +42,16 @@ type channels struct {
 }
 
 // Load reads the keys global, receivers, route, time_intervals and templates of the file's text; relative paths begin beside the
-// file. external is the console's address. A text without any of the keys tells nobody. Errors say where in the file.
+// file. external is the console's address. A text that has none of the keys, or only empty ones, tells nobody. Errors say where in the file.
 func Load(text []byte, file string, dial Dial, external *url.URL, log *slog.Logger) (*Alerting, error) {
 	a := &Alerting{receivers: map[string]*channels{}, dial: dial, log: log}
 	if strings.TrimSpace(string(text)) == "" {
 		return a, nil
 	}
 	source := newSource(text, file)
+	if source.empty() {
+		return a, nil
+	}
 	if err := source.refused(); err != nil {
 		return nil, err
 	}

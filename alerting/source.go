@@ -43,6 +43,16 @@ func newSource(text []byte, file string) *source {
 	return s
 }
 
+// empty reports whether nothing stands behind any of the keys, as in receivers: [] and route: {}.
+func (s *source) empty() bool {
+	for _, value := range s.tree {
+		if v := reflect.ValueOf(value); value != nil && (v.Kind() != reflect.Slice && v.Kind() != reflect.Map || v.Len() > 0) {
+			return false
+		}
+	}
+	return s.tree != nil
+}
+
 func (s *source) walk(n ast.Node, path []string, line, column int) {
 	if n == nil {
 		return
@@ -142,8 +152,13 @@ func (s *source) find(text string) error {
 		advice = "; time intervals are: " + s.names("time_intervals")
 	case strings.HasPrefix(text, "no route"):
 		text, advice = "route is missing", "; write route: {receiver: NAME}"
+	case strings.HasPrefix(text, "root route must specify a default receiver"):
+		text, advice = "route has no receiver", "; write route: {receiver: NAME}; receivers are: "+s.names("receivers")
 	}
 	at := cmp.Or(s.quoted(text), s.culprit(text), s.spoken(text), &node{line: 1, column: 1})
+	if route, ok := s.under("route"); ok && strings.HasPrefix(text, "route has no") {
+		at = &route
+	}
 	return s.problem(at.line, at.column, "%s%s", text, advice)
 }
 

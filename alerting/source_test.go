@@ -24,6 +24,7 @@ func TestBadConfigurations(t *testing.T) {
 		{good + "route:\n  receiver: b\n", "verifier.yaml:3:3: undefined receiver \"b\" used in route; receivers are: a\n    3 |   receiver: b\n      |   ^"},
 		{good + "route:\n  receiver: a\n  routes: [{receiver: a, mute_time_intervals: [night]}]\n", "verifier.yaml:4:48: undefined time interval \"night\" used in route; time intervals are: none"},
 		{good, "verifier.yaml:1:1: route is missing; write route: {receiver: NAME}"},
+		{good + "route: {}", "verifier.yaml:2:1: route has no receiver; write route: {receiver: NAME}; receivers are: a"},
 		{good + "route: {receiver: a, continue: true}", "verifier.yaml:2:22: cannot have continue in root route"},
 		{good + "route: {receiver: a, routes: [{matchers: ['team=~\"(\"'], receiver: a}]}", "verifier.yaml:2:43: error parsing regexp"},
 		{good + "route: {receiver: a, mute_time_intervals: [night]}", "verifier.yaml:2:22: root route must not have any mute time intervals"},
@@ -46,8 +47,10 @@ func TestBadConfigurations(t *testing.T) {
 			t.Errorf("%q:\n%v\nwant in it:\n%s", tt.text, err, tt.want)
 		}
 	}
-	if a, err := Load(nil, "verifier.yaml", nil, nil, nil); err != nil || len(a.Targets(trouble14(), now)) != 0 {
-		t.Errorf("no configuration: %v", err)
+	for _, nothing := range []string{"", "receivers: []\nroute: {}\n"} {
+		if a, err := Load([]byte(nothing), "verifier.yaml", nil, nil, nil); err != nil || len(a.Targets(trouble14(), now)) != 0 {
+			t.Errorf("%q: %v", nothing, err)
+		}
 	}
 }
 

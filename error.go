@@ -41,19 +41,28 @@ func Invalid(field, format string, args ...any) error {
 	return &InvalidError{Fields: []FieldError{{Field: field, Problem: fmt.Sprintf(format, args...)}}}
 }
 
-// ConflictError says which field of what is already known contradicts the request; it is an ErrConflict.
+// ConflictError says which fields of what is already known contradict the request; it is an ErrConflict.
 type ConflictError struct {
 	Field   string
 	Problem string
+	More    []FieldError  // the other fields that contradict it
 	Present *Verification // as it stands, where a person's word came too late for it
 }
 
-// Error names the field first where there is one.
+// Error names the fields where there are any.
 func (e *ConflictError) Error() string {
 	if e.Field == "" {
 		return e.Problem
 	}
-	return e.Field + ": " + e.Problem
+	return (&InvalidError{Fields: e.Fields()}).Error()
+}
+
+// Fields are all fields that contradict what is known; none where it is not about fields.
+func (e *ConflictError) Fields() []FieldError {
+	if e.Field == "" {
+		return nil
+	}
+	return append([]FieldError{{Field: e.Field, Problem: e.Problem}}, e.More...)
 }
 
 // Is makes errors.Is(err, ErrConflict) true.

@@ -66,6 +66,7 @@ func assume(known, fact verifier.Deploy) verifier.Deploy {
 }
 
 func conflict(known, fact verifier.Deploy) error {
+	var wrong []verifier.FieldError
 	for _, f := range []struct {
 		name, known, fact string
 		fold              bool
@@ -80,10 +81,13 @@ func conflict(known, fact verifier.Deploy) error {
 		if f.known == f.fact || f.fold && strings.EqualFold(f.known, f.fact) {
 			continue
 		}
-		return &verifier.ConflictError{Field: f.name, Problem: fmt.Sprintf(
-			"deploy %q is known with %q, not %q; another deploy needs another id", known.ID, f.known, f.fact)}
+		wrong = append(wrong, verifier.FieldError{Field: f.name, Problem: fmt.Sprintf(
+			"deploy %q is known with %q, not %q; another deploy needs another id", known.ID, f.known, f.fact)})
 	}
-	return nil
+	if len(wrong) == 0 {
+		return nil
+	}
+	return &verifier.ConflictError{Field: wrong[0].Field, Problem: wrong[0].Problem, More: wrong[1:]}
 }
 
 // merge takes the greater of each field under an order that only looks at the two values and the times they were said at, so it

@@ -3,6 +3,7 @@ package record_test
 import (
 	"errors"
 	"fmt"
+	"strings"
 	"testing"
 	"time"
 
@@ -137,6 +138,11 @@ func TestJoinConflict(t *testing.T) {
 		if diff := cmp.Diff(known, got); changed || diff != "" {
 			t.Errorf("%s: changed %v:\n%s", field, changed, diff)
 		}
+	}
+	_, _, err := record.Join(&known, fact(verifier.Succeeded, 5, func(d *verifier.Deploy) { d.Service, d.Version, d.Change = "cart", "2", verifier.Infra }))
+	var all *verifier.ConflictError
+	if !errors.As(err, &all) || len(all.Fields()) != 3 || !strings.Contains(err.Error(), "service: ") || !strings.Contains(err.Error(), "; change: ") {
+		t.Errorf("three fields contradict: %v", err)
 	}
 	if _, _, err := record.Join(&known, fact(verifier.Succeeded, 5, func(d *verifier.Deploy) { d.Service = "Checkout" })); err != nil {
 		t.Errorf("names compare without case: %v", err)

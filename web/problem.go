@@ -50,10 +50,7 @@ func problemOf(err error) problem {
 	case errors.As(err, &invalid):
 		p.Status, p.Errors = http.StatusUnprocessableEntity, invalid.Fields
 	case errors.As(err, &conflict):
-		p.Status, p.Verification = http.StatusConflict, conflict.Present
-		if conflict.Field != "" {
-			p.Errors = []verifier.FieldError{{Field: conflict.Field, Problem: conflict.Problem}}
-		}
+		p.Status, p.Verification, p.Errors = http.StatusConflict, conflict.Present, conflict.Fields()
 	case errors.Is(err, verifier.ErrConflict):
 		p.Status = http.StatusConflict
 	case errors.Is(err, verifier.ErrNotFound):

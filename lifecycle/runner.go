@@ -118,9 +118,11 @@ func (r *Runner) claimActions(ctx, work context.Context, group *sync.WaitGroup, 
 	return len(actions)
 }
 
+// observeLateness counts from when the row was due, or was there: an event of last year is not looked at a year late.
 func (r *Runner) observeLateness(now time.Time, w verifier.Watched) {
 	if r.Observer.Woke != nil && !w.Verification.DueAt.IsZero() {
-		r.Observer.Woke(max(0, now.Sub(w.Verification.DueAt)))
+		late := min(now.Sub(w.Verification.DueAt), now.Sub(w.Verification.Deploy.RecordedAt))
+		r.Observer.Woke(max(0, late))
 	}
 }
 

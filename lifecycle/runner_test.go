@@ -35,6 +35,19 @@ func TestSourceThatHangsEndsTheWatchInconclusive(t *testing.T) {
 	}
 }
 
+func TestLateEventIsNoLateWake(t *testing.T) {
+	s := newSim(t, verifier.ModeAuto)
+	var most time.Duration
+	s.runner.Observer.Woke = func(late time.Duration) { most = max(most, late) }
+	now := s.runner.Now()
+	s.runner.observeLateness(now, verifier.Watched{Verification: verifier.Verification{
+		DueAt: now.AddDate(-7, 0, 0), Deploy: verifier.Deploy{RecordedAt: now.Add(-time.Second)},
+	}})
+	if most != time.Second {
+		t.Errorf("an event of seven years ago, recorded a second ago, was looked at %s late", most)
+	}
+}
+
 func TestReceiverThatHangsIsTriedAgain(t *testing.T) {
 	s := newSim(t, verifier.ModeAuto)
 	s.runner.ActTimeout = 5 * time.Millisecond

@@ -22,6 +22,7 @@ type FilesConfig struct {
 	Lag        time.Duration `yaml:"lag"`         // default 5 s: what is written by then is there
 	MaxBytes   int64         `yaml:"max_bytes"`   // read for one question; default 256 MiB
 	MaxTime    time.Duration `yaml:"max_time"`    // default 10 s
+	Budget     BudgetConfig  `yaml:"budget"`      // of readings; default 4 at once
 }
 
 // Fields says where in a line to find what. One that is set to "" is not filtered by.
@@ -85,7 +86,8 @@ func NewFiles(c FilesConfig) (*Files, error) {
 		return nil, err
 	}
 	c.Lag, c.MaxBytes, c.MaxTime = cmp.Or(c.Lag, 5*time.Second), cmp.Or(c.MaxBytes, 256<<20), cmp.Or(c.MaxTime, 10*time.Second)
-	f := &Files{FilesConfig: c, fields: c.Fields.named(), zone: zone, budget: newBudget(BudgetConfig{AtOnce: 4})}
+	c.Budget.AtOnce = cmp.Or(c.Budget.AtOnce, 4)
+	f := &Files{FilesConfig: c, fields: c.Fields.named(), zone: zone, budget: newBudget(c.Budget)}
 	if f.fields.time == "" {
 		return nil, verifier.Invalid("fields.time", "is empty; name the field that holds a line's time")
 	}

@@ -239,6 +239,9 @@ func keysOf(t reflect.Type, keys []string) []string {
 }
 
 func didYouMean(word string, known []string) string {
+	if slices.Contains(known, word) {
+		return " here; it belongs elsewhere"
+	}
 	best, distance := "", len(word)/3+2
 	for _, k := range known {
 		if n := levenshtein.ComputeDistance(strings.ToLower(word), strings.ToLower(k)); n < distance {

@@ -28,7 +28,7 @@ func checkCommand() *cobra.Command {
 	c.Flags().String("rules", "", "check these rules instead of the configuration's")
 	c.Flags().String("against", "", "rules of before: say what changes for whom")
 	c.Flags().String("schema", "", "print the JSON schema of rules or config")
-	c.Flags().String("format", "text", "text or json")
+	addFormatFlag(c)
 	return c
 }
 

@@ -22,10 +22,14 @@ type client struct {
 	http   *http.Client
 }
 
+const formatUsage = "text or json"
+
+func addFormatFlag(c *cobra.Command) { c.Flags().String("format", "text", formatUsage) }
+
 // addServerFlags adds what every command that asks a server takes.
 func addServerFlags(c *cobra.Command) {
 	c.Flags().String("server", envOr("VERIFIER_URL", "http://127.0.0.1:8080"), "address of the server (VERIFIER_URL)")
-	c.Flags().String("format", "text", "text or json")
+	addFormatFlag(c)
 }
 
 func envOr(name, otherwise string) string {
@@ -40,9 +44,6 @@ func clientOf(c *cobra.Command) (*client, error) {
 	u, err := url.Parse(server)
 	if err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https" {
 		return nil, fmt.Errorf("--server %q is no address; write http://host:port", server)
-	}
-	if f, _ := c.Flags().GetString("format"); f != "text" && f != "json" {
-		return nil, fmt.Errorf("--format %q is none; write text or json", f)
 	}
 	return &client{server: strings.TrimSuffix(server, "/"), token: os.Getenv("VERIFIER_TOKEN"), http: &http.Client{}}, nil
 }

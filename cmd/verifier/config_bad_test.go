@@ -23,6 +23,9 @@ verifier.yaml:2:6: url: "example.com" is no address; write one like https://veri
 	{`sources: {c: {type: files, path: x, formt: json}}`, `verifier.yaml:1:37: unknown field "formt"; did you mean format?
 >   1 | sources: {c: {type: files, path: x, formt: json}}
                                             ^`},
+	{`sources: {c: {type: files, path: x, budget: {at_once: 2, every: 3s}}}`, `verifier.yaml:1:58: unknown field "every" here; it belongs elsewhere
+>   1 | sources: {c: {type: files, path: x, budget: {at_once: 2, every: 3s}}}
+                                                                 ^`},
 	{`sources:
   a: {type: carbon}
   b: {url: x}

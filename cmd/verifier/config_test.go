@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"context"
+	"encoding/json"
 	"log/slog"
 	"net/http"
 	"os"
@@ -91,6 +92,21 @@ func command(t *testing.T, args ...string) (code int, out string) {
 		return exitTrouble, buffer.String() + err.Error()
 	}
 	return exitOK, buffer.String()
+}
+
+func TestFormatIsTextOrJSON(t *testing.T) {
+	store := filepath.Join(t.TempDir(), "v.db")
+	if code, out := command(t, "token", "create", "reader", "--scope", "read", "--store", store); code != exitOK {
+		t.Fatal(out)
+	}
+	for _, args := range [][]string{{"version"}, {"deploys", "list", "--store", store}, {"token", "list", "--store", store}} {
+		if code, out := command(t, append(args, "--format", "json")...); code != exitOK || !json.Valid([]byte(out)) {
+			t.Errorf("%v: %d %s", args, code, out)
+		}
+		if code, out := command(t, append(args, "--format", "xml")...); code != exitTrouble || !strings.Contains(out, `--format "xml" is none; write text or json`) {
+			t.Errorf("%v: %d %s", args, code, out)
+		}
+	}
 }
 
 func TestImportAndReport(t *testing.T) {

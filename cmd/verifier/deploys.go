@@ -51,7 +51,7 @@ func deploysListCommand() *cobra.Command {
 	}}
 	addStoreFlags(c)
 	f := c.Flags()
-	f.String("format", "text", "text or json")
+	addFormatFlag(c)
 	f.String("service", "", "of this service alone")
 	f.String("environment", "", "in these environments alone, with commas between them")
 	f.String("target", "", "of this tenant, region or cell alone")
@@ -147,11 +147,13 @@ func deploysVoidCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			fmt.Fprintf(c.OutOrStdout(), "%s %s of %s is void\n", d.Place, d.Version, d.At.UTC().Format(time.RFC3339))
-			return nil
+			return printed(c, d, func(w io.Writer) {
+				fmt.Fprintf(w, "%s %s of %s is void\n", d.Place, d.Version, d.At.UTC().Format(time.RFC3339))
+			})
 		})
 	}}
 	addStoreFlags(c)
+	addFormatFlag(c)
 	c.Flags().String("reason", "", "why, for the record")
 	return c
 }
@@ -183,7 +185,7 @@ func deploysEditCommand() *cobra.Command {
 		},
 	}
 	addStoreFlags(c)
-	c.Flags().String("format", "text", "text or json")
+	addFormatFlag(c)
 	c.Flags().String("reason", "", "why, for the record")
 	for name, usage := range editable {
 		c.Flags().String(name, "", usage)
@@ -234,6 +236,6 @@ func deploysShowCommand() *cobra.Command {
 		})
 	}}
 	addStoreFlags(c)
-	c.Flags().String("format", "text", "text or json")
+	addFormatFlag(c)
 	return c
 }

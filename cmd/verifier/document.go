@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"reflect"
+	"slices"
 	"strings"
 
 	"github.com/goccy/go-yaml"
@@ -116,7 +117,10 @@ func (d *document) decodeError(err error) error {
 		message := known.GetMessage()
 		if _, field, found := strings.Cut(message, `unknown field "`); found {
 			keys := keysOf([]reflect.Type{reflect.TypeFor[Config](), reflect.TypeFor[ServiceConfig](), reflect.TypeFor[prometheusSource](), reflect.TypeFor[filesSource]()})
-			if near := nearest(strings.TrimSuffix(field, `"`), keys); near != "" {
+			field = strings.TrimSuffix(field, `"`)
+			if slices.Contains(keys, field) {
+				message += " here; it belongs elsewhere"
+			} else if near := nearest(field, keys); near != "" {
 				message += "; did you mean " + near + "?"
 			}
 		}

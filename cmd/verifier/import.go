@@ -31,7 +31,7 @@ file adds nothing. Imported deploys are not watched.`,
 		},
 	}
 	addStoreFlags(c)
-	c.Flags().String("format", "text", "text or json")
+	addFormatFlag(c)
 	return c
 }
 

@@ -57,6 +57,13 @@ func rootCommand() *cobra.Command {
 		Long:          "verifier watches every deploy for the minutes after it lands, tells whether it made things worse, and rolls back where that was allowed.",
 		SilenceUsage:  true,
 		SilenceErrors: true,
+		PersistentPreRunE: func(c *cobra.Command, _ []string) error {
+			f := c.Flags().Lookup("format")
+			if f != nil && f.Usage == formatUsage && f.Value.String() != "text" && f.Value.String() != "json" {
+				return fmt.Errorf("--format %q is none; write text or json", f.Value)
+			}
+			return nil
+		},
 	}
 	root.AddGroup(&cobra.Group{ID: "run", Title: "Run:"}, &cobra.Group{ID: "ask", Title: "Ask a server:"}, &cobra.Group{ID: "store", Title: "Open the store:"})
 	add := func(group string, commands ...*cobra.Command) {

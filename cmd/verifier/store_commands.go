@@ -151,7 +151,7 @@ func tokenCreateCommand() *cobra.Command {
 	addStoreFlags(c)
 	c.Flags().StringSlice("scope", nil, strings.Join(verifier.Scopes, ", "))
 	c.Flags().String("for", "", "how long it is good, like 12h or 90d; default for ever")
-	c.Flags().String("format", "text", "text or json")
+	addFormatFlag(c)
 	return c
 }
 
@@ -173,7 +173,7 @@ func tokenListCommand() *cobra.Command {
 		})
 	}}
 	addStoreFlags(c)
-	c.Flags().String("format", "text", "text or json")
+	addFormatFlag(c)
 	return c
 }
 
@@ -190,11 +190,11 @@ func tokenRemoveCommand() *cobra.Command {
 			if err := s.RemoveToken(c.Context(), args[0]); err != nil {
 				return err
 			}
-			fmt.Fprintf(c.OutOrStdout(), "the token %s is removed\n", args[0])
-			return nil
+			return printed(c, map[string]string{"removed": args[0]}, func(w io.Writer) { fmt.Fprintf(w, "the token %s is removed\n", args[0]) })
 		})
 	}}
 	addStoreFlags(c)
+	addFormatFlag(c)
 	return c
 }
 

@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"io"
 	"runtime"
 	"runtime/debug"
 
@@ -12,9 +13,14 @@ import (
 var version = "dev"
 
 func versionCommand() *cobra.Command {
-	return &cobra.Command{Use: "version", Short: "Print the version", Args: cobra.NoArgs, Run: func(c *cobra.Command, _ []string) {
-		fmt.Fprintf(c.OutOrStdout(), "verifier %s %s/%s %s\n", buildVersion(), runtime.GOOS, runtime.GOARCH, runtime.Version())
+	c := &cobra.Command{Use: "version", Short: "Print the version", Args: cobra.NoArgs, RunE: func(c *cobra.Command, _ []string) error {
+		is := map[string]string{"version": buildVersion(), "os": runtime.GOOS, "arch": runtime.GOARCH, "go": runtime.Version()}
+		return printed(c, is, func(w io.Writer) {
+			fmt.Fprintf(w, "verifier %s %s/%s %s\n", is["version"], is["os"], is["arch"], is["go"])
+		})
 	}}
+	addFormatFlag(c)
+	return c
 }
 
 func buildVersion() string {

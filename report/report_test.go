@@ -198,10 +198,11 @@ func TestContract(t *testing.T) {
 }
 
 func TestRateLiesInItsInterval(t *testing.T) {
+	bounds := month(t, "2016-09")
 	rapid.Check(t, func(t *rapid.T) {
 		n := rapid.OneOf(rapid.IntRange(1, 50), rapid.IntRange(1, 2_000_000)).Draw(t, "deploys")
 		k := rapid.IntRange(0, n).Draw(t, "rollbacks")
-		r, err := report.Make(monthOf("2016-09"), "", []verifier.Tally{tally("2016-09", "a", n-k), tally("2016-09", "a", k, kind(verifier.KindRollback))}, nil, production)
+		r, err := report.Make(bounds, "", []verifier.Tally{tally("2016-09", "a", n-k), tally("2016-09", "a", k, kind(verifier.KindRollback))}, nil, production)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -209,11 +210,6 @@ func TestRateLiesInItsInterval(t *testing.T) {
 			t.Fatalf("%d of %d: %v is not in %v", k, n, rate, i)
 		}
 	})
-}
-
-func monthOf(s string) report.Bounds {
-	b, _ := report.Month(s, nil)
-	return b
 }
 
 func TestCSVReads(t *testing.T) {
@@ -291,4 +287,16 @@ func FuzzMonth(f *testing.F) {
 			t.Errorf("%q: %+v", s, b)
 		}
 	})
+}
+
+func BenchmarkMake(b *testing.B) {
+	var tallies []verifier.Tally
+	for i := range 50_000 {
+		tallies = append(tallies, tally("2016-09", fmt.Sprint("team-", i%300), 20))
+	}
+	for range b.N {
+		if _, err := report.Make(month(b, "2016-09"), "team", tallies, nil, func(string) bool { return true }); err != nil {
+			b.Fatal(err)
+		}
+	}
 }

@@ -7,8 +7,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/google/go-cmp/cmp"
-
 	"verifier"
 )
 
@@ -390,44 +388,6 @@ func TestPersonRollsBackARunningWatch(t *testing.T) {
 	}
 }
 
-// TestLateFailuresAreNoEnvironment: deploys of hours ago that are judged now hold nothing and wake nobody.
-func TestLateFailuresAreNoEnvironment(t *testing.T) {
-	t.Parallel()
-	s := newSim(t, verifier.ModeAuto)
-	s.good("cart", "checkout", "search")
-	at := s.clock
-	s.clock = s.clock.Add(2 * time.Hour)
-	for _, name := range []string{"cart", "checkout", "search"} {
-		s.broken[name+" 1.1"] = 0.2
-		s.deploy(name, "1.1", func(d *verifier.Deploy) { d.At = at })
-	}
-	s.run(30 * time.Minute)
-	holds, err := s.store.Holds(t.Context(), s.clock, true)
-	if err != nil || len(holds) != 0 || len(s.told) != 0 {
-		t.Errorf("holds %+v (%v), told %d times", holds, err, len(s.told))
-	}
-}
-
-// TestWhatDependsOnItIsNoEnvironment: a bad deploy makes those worse that call it, and is rolled back all the same.
-func TestWhatDependsOnItIsNoEnvironment(t *testing.T) {
-	t.Parallel()
-	s := newSim(t, verifier.ModeAuto)
-	s.entries = append(s.entries, verifier.Entry{Apply: func(to *verifier.Service) {
-		if to.Name != "checkout" {
-			to.DependsOn = []string{"checkout"}
-		}
-	}})
-	s.good("cart", "checkout", "search", "stock")
-	s.run(time.Hour)
-	id := s.deploy("checkout", "1.1").Verification
-	s.run(90 * time.Second)
-	for _, key := range []string{"checkout 1.1", "cart 1.0", "search 1.0", "stock 1.0"} {
-		s.breaks(key)
-	}
-	s.run(10 * time.Minute)
-	s.expect(id, verifier.FailedState, verifier.RollbackConfirmed)
-}
-
 // TestDismissedIsNotRolledBack although another rule fails, or one fails again, later.
 func TestDismissedIsNotRolledBack(t *testing.T) {
 	t.Parallel()
@@ -444,81 +404,6 @@ func TestDismissedIsNotRolledBack(t *testing.T) {
 	s.run(20 * time.Minute)
 	if v := s.expect(id, verifier.FailedState, ""); len(failing(v.Findings)) != 2 || len(s.calls) != 0 {
 		t.Errorf("failing %v, %d calls", failing(v.Findings), len(s.calls))
-	}
-}
-
-// TestReplayIsTheSameCode: with what the daemon saw, a replay comes to the same verdict at the same time in the same words.
-func TestReplayIsTheSameCode(t *testing.T) {
-	t.Parallel()
-	s := newSim(t, verifier.ModeAuto)
-	s.good("checkout")
-	s.broken["checkout 1.1"] = 0.2
-	id := s.deploy("checkout", "1.1").Verification
-	scene, err := s.store.Scene(t.Context(), id, s.clock)
-	if err != nil {
-		t.Fatal(err)
-	}
-	scene.Watches = nil
-	s.run(2*time.Minute + 30*time.Second)
-	live := s.expect(id, verifier.FailedState, verifier.RollbackApproved)
-	trail, err := Replay(t.Context(), s.runner.World(), scene, Backends{"logs": s})
-	if err != nil || len(trail) < 3 {
-		t.Fatalf("%d decisions: %v", len(trail), err)
-	}
-	again := scene.Watch(id)
-	if !again.FailedAt.Equal(*live.FailedAt) || again.Findings[0].Text != live.Findings[0].Text || *again.Baseline != *live.Baseline {
-		t.Errorf("replayed: failed at %s, %s, %+v\nlive: %s, %s, %+v", again.FailedAt, again.Findings[0].Text, again.Baseline,
-			live.FailedAt, live.Findings[0].Text, live.Baseline)
-	}
-	if diff := cmp.Diff(live.Rollback.Guards, firstGuards(trail)); diff != "" {
-		t.Errorf("guards (-live +replayed):\n%s", diff)
-	}
-}
-
-// firstGuards are the guards' answers when the rollback was proposed.
-func firstGuards(trail []verifier.Effects) []verifier.GuardAnswer {
-	for _, e := range trail {
-		for _, v := range e.Verifications {
-			if v.Rollback != nil {
-				return v.Rollback.Guards
-			}
-		}
-	}
-	return nil
-}
-
-// TestDismissedFailureIsNoEnvironment: of three services that fail together one was found to be well.
-func TestDismissedFailureIsNoEnvironment(t *testing.T) {
-	t.Parallel()
-	for _, dismissed := range []bool{true, false} {
-		s := newSim(t, verifier.ModeApprove)
-		s.good("cart", "checkout", "search")
-		ids := map[string]string{}
-		fail := func(name string) {
-			s.broken[name+" 1.1"] = 0.2
-			ids[name] = s.deploy(name, "1.1").Verification
-			for range 40 {
-				if s.run(5 * time.Second); s.get(ids[name]).State == verifier.FailedState {
-					return
-				}
-			}
-			t.Fatalf("%s did not fail", name)
-		}
-		s.world.Unrelated.Within = 30 * time.Minute
-		fail("cart")
-		if dismissed {
-			if err := s.order(ids["cart"], verifier.Dismiss, ""); err != nil {
-				t.Fatal(err)
-			}
-		}
-		fail("checkout")
-		fail("search")
-		want := verifier.RollbackVetoed
-		if dismissed {
-			want = verifier.RollbackProposed
-		}
-		s.expect(ids["search"], verifier.FailedState, want)
-		s.expect(ids["checkout"], verifier.FailedState, want) // at once, not at its next wake
 	}
 }
 

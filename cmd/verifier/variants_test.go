@@ -232,7 +232,8 @@ func TestVariantThirtyDeploysOfOneGroup(t *testing.T) {
 	for i := range 30 {
 		services = append(services, fmt.Sprintf("s%02d", i))
 	}
-	s := openShops(t, "approve", "500ms", shopsRules, services...)
+	patient := strings.Replace(shopsRules, "watch: 2500ms", "watch: 6s", 1) // late answers are waited for as long again
+	s := openShops(t, "approve", "500ms", patient, services...)
 	s.past(services...)
 	incident := ""
 	for _, name := range services[1:] {

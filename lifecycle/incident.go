@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"verifier"
+	"verifier/rules"
 )
 
 // update brings the incident of a failed verification up to date, opening it where there is none. Nobody hears of a deploy that
@@ -84,10 +85,21 @@ func (c *change) resolvePlace(v *verifier.Verification) {
 			if m.Place.Key() == v.Deploy.Place.Key() && m.Resolved == nil && !v.From.Before(m.At) {
 				in := c.incident(known.ID)
 				in.Members[i].Resolved = &c.now
-				in.Members[i].Resolution = fmt.Sprintf("back to normal on %s, bad for %s", v.Deploy.Version, spell(v.From.Sub(m.At)))
+				in.Members[i].Resolution = fmt.Sprintf("back to normal on %s%s, bad for %s", v.Deploy.Version, c.measuredNow(v, m.Labels["rule"]), spell(v.From.Sub(m.At)))
 			}
 		}
 	}
+}
+
+// measuredNow is what the rule that had failed finds in the watch that passed, after a comma.
+func (c *change) measuredNow(v *verifier.Verification, rule string) string {
+	r, known := ruleNamed(c.rules, rule)
+	for _, f := range v.Findings {
+		if said := rules.Measured(r, f); known && f.Rule == rule && f.Outcome == verifier.Pass && said != "" {
+			return ", " + said
+		}
+	}
+	return ""
 }
 
 // resolveMember closes one verification's part of its incident.
@@ -210,13 +222,22 @@ func (c *change) text(in *verifier.Incident) string {
 		if len(in.Members) > 1 {
 			fmt.Fprintf(&b, "%s %s ", m.Place.Service, m.Version)
 		}
-		b.WriteString(memberText(m) + "\n")
+		b.WriteString(c.memberText(m) + "\n")
 	}
 	return strings.TrimSpace(b.String())
 }
 
-func memberText(m verifier.Member) string {
-	facts := m.At.UTC().Format("15:04") + " UTC"
+// clock writes a time in the zone that people read, with the zone's name.
+func (c *change) clock(t time.Time, layout string) string {
+	zone := c.Zone
+	if zone == nil {
+		zone = time.UTC
+	}
+	return t.In(zone).Format(layout + " MST")
+}
+
+func (c *change) memberText(m verifier.Member) string {
+	facts := c.clock(m.At, "15:04")
 	if m.By != "" {
 		facts += " by " + m.By
 	}
@@ -238,7 +259,7 @@ func memberOf(c *change, v *verifier.Verification) verifier.Member {
 		Labels: map[string]string{"team": d.Team, "repository": d.Repository, "commit": d.Commit, "url": d.URL},
 	}
 	if f := worst(v.Findings); f != nil {
-		m.Text = f.Text
+		m.Text, m.Labels["rule"] = f.Text, f.Rule
 	}
 	for _, f := range v.Findings {
 		if f.Outcome == verifier.Fail && f.Counts() && f.Severity == verifier.SeverityPage {
@@ -293,7 +314,7 @@ func (c *change) rollbackText(v *verifier.Verification) string {
 		return "Waiting for approval to roll back to " + r.To
 	case verifier.RollbackApproved:
 		if r.SendAt != nil {
-			return fmt.Sprintf("Rolling back to %s at %s UTC", r.To, r.SendAt.UTC().Format("15:04:05"))
+			return fmt.Sprintf("Rolling back to %s at %s", r.To, c.clock(*r.SendAt, "15:04:05"))
 		}
 		return "Rolling back to " + r.To
 	case verifier.RollbackSent:
@@ -348,8 +369,8 @@ func (c *change) environmentIncident(env, id, why string, until time.Time) {
 		ID: fmt.Sprintf("%s/%d", id, c.now.UnixMilli()), Kind: verifier.IncidentEnvironment, Opened: c.now,
 		Labels: map[string]string{"kind": string(verifier.IncidentEnvironment), "environment": env, "severity": string(verifier.SeverityPage), "outcome": "held"},
 		Title:  env + " itself seems to be the trouble: rollbacks are held",
-		Text: fmt.Sprintf("%s. Rollbacks in %s are held until %s UTC, or until somebody ends the hold %s.",
-			strings.TrimSuffix(why, "."), env, until.UTC().Format("15:04"), id),
+		Text: fmt.Sprintf("%s. Rollbacks in %s are held until %s, or until somebody ends the hold %s.",
+			strings.TrimSuffix(why, "."), env, c.clock(until, "15:04"), id),
 		Severity: verifier.SeverityPage, Person: true, URL: c.URL + "/holds",
 	}
 	c.cases = append(c.cases, in)

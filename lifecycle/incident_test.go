@@ -1,6 +1,7 @@
 package lifecycle
 
 import (
+	"strings"
 	"testing"
 	"time"
 
@@ -42,4 +43,27 @@ func TestSecondIncidentOfAGroup(t *testing.T) {
 	if in, err := s.store.Incident(t.Context(), base); err != nil || in.Resolved == nil || len(in.Members) != 1 {
 		t.Errorf("the first incident was touched again: %+v (%v)", in, err)
 	}
+}
+
+// TestTextsTellTheLocalTime reads what people are told of a rollback, in the configured zone and with the value that is back.
+func TestTextsTellTheLocalTime(t *testing.T) {
+	t.Parallel()
+	s := newSim(t, verifier.ModeAuto)
+	s.world.Zone = time.FixedZone("CET", 3600)
+	s.good("checkout")
+	s.broken["checkout 1.1"] = 0.2
+	at := s.clock.In(s.world.Zone)
+	s.deploy("checkout", "1.1")
+	s.run(40 * time.Minute)
+	first, last := s.told[0], s.told[len(s.told)-1]
+	if want := at.Format("(15:04 CET"); !strings.HasPrefix(first.Text, want) {
+		t.Errorf("text %q, want it to begin with %q", first.Text, want)
+	}
+	if rollback := first.Members[0].Rollback; !strings.HasSuffix(rollback, " CET") {
+		t.Errorf("rollback %q, want its time in CET", rollback)
+	}
+	if want := "back to normal on 1.0, error ratio "; !strings.Contains(last.Title, want) || !strings.Contains(last.Title, " %, bad for ") {
+		t.Errorf("title %q, want %q with the share and how long", last.Title, want)
+	}
+	t.Logf("first: %s | %s\nlast: %s | %s", first.Title, first.Text, last.Title, last.Text)
 }

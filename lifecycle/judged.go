@@ -18,6 +18,7 @@ func (c *change) judged(e Judged) error {
 	if v.Revision != e.Revision {
 		return conflict("revision", "the verification changed while it was judged")
 	}
+	c.rules = e.Rules
 	if len(e.Evidence) > 0 {
 		c.out.Evidence = append(c.out.Evidence, verifier.EvidenceOf{Verification: v.ID, Evidence: e.Evidence})
 	}

@@ -17,7 +17,8 @@ type World struct {
 	Route     func(verifier.Incident, time.Time) []verifier.Action // who is to be told of an incident; nil tells nobody
 	URL       string                                               // of the console, without a slash at its end
 	Unrelated Unrelated
-	Frozen    string // why everything is held by the file beside the store; empty when it is not there
+	Zone      *time.Location // of the times that people read; nil is UTC
+	Frozen    string         // why everything is held by the file beside the store; empty when it is not there
 }
 
 // Unrelated says how many services failing together within how long make it the environment's fault.
@@ -114,6 +115,7 @@ type change struct {
 	touched map[string]bool
 	told    map[string]bool // incidents already copied
 	cases   []*verifier.Incident
+	rules   []verifier.Rule // of the watch that was judged
 	out     verifier.Effects
 }
 

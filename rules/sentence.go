@@ -45,6 +45,15 @@ func (v view) quantity(x float64) string {
 	return quantity(x, v.unit())
 }
 
+// Measured is what the rule measured, as its sentences write it, empty where that is not one value: a count's depends on its steps.
+func Measured(r verifier.Rule, f verifier.Finding) string {
+	if f.Value == nil || r.Measure.Count != "" {
+		return ""
+	}
+	v := view{rule: r}
+	return strings.ToLower(v.subject()) + " " + v.quantity(*f.Value)
+}
+
 // compared is a value that a comparison looks at: a count's is its share of the documents, or its mean of a step.
 func (v view) compared(x float64) string {
 	switch {

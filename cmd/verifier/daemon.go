@@ -246,7 +246,7 @@ func (d *Daemon) use(s *setup) {
 func (d *Daemon) world() lifecycle.World {
 	s := d.live()
 	return lifecycle.World{
-		Catalogue: s.catalogue, Rules: s.rules.For, Route: s.alerting.Targets, URL: s.cfg.URL, Unrelated: s.cfg.Unrelated, Frozen: s.cfg.frozen(),
+		Catalogue: s.catalogue, Rules: s.rules.For, Route: s.alerting.Targets, URL: s.cfg.URL, Unrelated: s.cfg.Unrelated, Frozen: s.cfg.frozen(), Zone: s.cfg.zone,
 	}
 }
 

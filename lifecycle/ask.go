@@ -122,7 +122,7 @@ func askings(v verifier.Verification, r verifier.Rule, service verifier.Service,
 	if len(out) == 0 && end.Before(start.Add(r.Every)) {
 		return nil
 	}
-	if comparesWith(r, verifier.ArmPeers) && source.HasPeers(r.Measure) && len(subject.Hosts) > 0 {
+	if usesPeers(r) && source.HasPeers(r.Measure) && len(subject.Hosts) > 0 {
 		peers := subject
 		peers.Peers = true
 		add(verifier.ArmPeers, peers)
@@ -158,6 +158,11 @@ func askBefore(v verifier.Verification, r verifier.Rule, s verifier.Subject, sou
 
 func question(r verifier.Rule, s verifier.Subject, from, to time.Time) verifier.Question {
 	return verifier.Question{Measure: r.Measure, Subject: s, From: from, To: to, Step: r.Every}
+}
+
+// usesPeers: a count needs them too, to tell hosts that went silent from a service that nobody calls.
+func usesPeers(r verifier.Rule) bool {
+	return comparesWith(r, verifier.ArmPeers) || r.Measure.Counts()
 }
 
 func comparesWith(r verifier.Rule, arm verifier.Arm) bool {

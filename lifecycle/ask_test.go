@@ -120,3 +120,29 @@ func TestOneMomentIsOneQuestion(t *testing.T) {
 		t.Errorf("%v\n%v", one, two)
 	}
 }
+
+// splits is a backend that tells hosts apart.
+type splits struct{ asks }
+
+func (*splits) HasPeers(verifier.Measure) bool { return true }
+
+// TestCountsAskThePeers: a count asks what the hosts say that were not changed, so that silence of the changed ones is seen.
+func TestCountsAskThePeers(t *testing.T) {
+	limit := &verifier.Limit{}
+	for _, tt := range []struct {
+		measure verifier.Measure
+		hosts   []string
+		want    bool
+	}{
+		{verifier.Measure{Count: "level:ERROR"}, []string{"web1"}, true},
+		{verifier.Measure{Count: "level:ERROR"}, nil, false},
+		{verifier.Measure{PromQL: "up"}, []string{"web1"}, false},
+	} {
+		v := verifier.Verification{Deploy: verifier.Deploy{At: begin, Hosts: tt.hosts}, From: begin, Until: begin.Add(time.Minute)}
+		list := askings(v, verifier.Rule{Name: "r", Every: 15 * time.Second, Measure: tt.measure, Limit: limit}, verifier.Service{}, &splits{},
+			begin.Add(time.Minute), func(verifier.Arm) *verifier.Evidence { return &verifier.Evidence{} })
+		if got := slices.ContainsFunc(list, func(a asking) bool { return a.question.Subject.Peers }); got != tt.want {
+			t.Errorf("%+v on %v: peers asked %v, want %v", tt.measure, tt.hosts, got, tt.want)
+		}
+	}
+}

@@ -40,6 +40,9 @@ type Action struct {
 	Memory   json.RawMessage `json:"memory,omitempty"` // what it remembers of what was sent: revision, thread
 	Problem  string          `json:"problem,omitempty"`
 	Revision int64           `json:"-"`
+
+	// Interrupted says that nobody heard how the run before ended: its process was killed, and it may have done its work.
+	Interrupted bool `json:"-"`
 }
 
 // Performer does the actions of one kind. It answers within the context's deadline.

@@ -132,6 +132,41 @@ func TestPageIsTriggeredUpdatedAndResolvedOnce(t *testing.T) {
 	}
 }
 
+// TestPageThatMayHaveArrivedIsResolved: no answer came, or the daemon was killed while it waited for one, and then nobody was needed.
+func TestPageThatMayHaveArrivedIsResolved(t *testing.T) {
+	for _, killed := range []bool{false, true} {
+		pager := newInbox(t)
+		a := load(t, fmt.Sprintf("receivers: [{name: on-call, pagerduty_configs: [{routing_key: k, url: '%s'}]}]\nroute: {receiver: on-call}", pager.URL))
+		b, in := book{}, trouble14()
+		b[in.ID] = in
+		p := a.Performer(b, func(verifier.Incident, time.Time) bool { return false })
+		action := a.Targets(in, now)[0]
+		if killed {
+			action.Interrupted = true
+		} else {
+			pager.fails = 1
+			done, err := p.Perform(t.Context(), action)
+			if !errors.Is(err, verifier.ErrTemporary) {
+				t.Fatal(err)
+			}
+			action.Memory = done.Memory
+		}
+		in.Person = false
+		b[in.ID] = in
+		done, err := p.Perform(t.Context(), action)
+		if err != nil || len(pager.bodies) != 0 {
+			t.Fatalf("nobody is needed: %v, %v", pager.bodies, err)
+		}
+		action.Memory, action.Interrupted = done.Memory, false
+		resolved := now
+		in.Resolved, in.Revision = &resolved, 3
+		b[in.ID] = in
+		if _, err := p.Perform(t.Context(), action); err != nil || len(pager.bodies) != 1 || pager.bodies[0]["event_action"] != "resolve" {
+			t.Errorf("killed %t: the pager got %v, %v", killed, pager.bodies, err)
+		}
+	}
+}
+
 func TestPagerSleepsWhereNobodyIsNeeded(t *testing.T) {
 	pager := newInbox(t)
 	a := load(t, fmt.Sprintf("receivers: [{name: on-call, pagerduty_configs: [{routing_key: k, url: '%s'}]}]\nroute: {receiver: on-call}", pager.URL))

@@ -32,6 +32,7 @@ type performer struct {
 type memory struct {
 	Revision int64             `json:"revision"`
 	Sent     bool              `json:"sent"`
+	Tried    bool              `json:"tried,omitempty"` // it may have been sent: no answer came, or the daemon was killed
 	Resolved bool              `json:"resolved"`
 	At       time.Time         `json:"at"`
 	Thread   map[string]string `json:"thread,omitempty"`
@@ -59,12 +60,15 @@ func (p *performer) Perform(ctx context.Context, action verifier.Action) (verifi
 	if err != nil {
 		return verifier.Performed{Message: err.Error()}, nil
 	}
-	return p.perform(ctx, action.Key, t, in, mem)
+	mem.Tried = mem.Tried || action.Interrupted
+	done, err := p.perform(ctx, action.Key, t, in, &mem)
+	done.Memory = mem.kept()
+	return done, err
 }
 
 // perform sends to one integration. Whoever was told hears the end of it, wherever the routes send the incident now.
-func (p *performer) perform(ctx context.Context, key string, t target, in verifier.Incident, mem memory) (verifier.Performed, error) {
-	if !t.routed && !mem.Sent {
+func (p *performer) perform(ctx context.Context, key string, t target, in verifier.Incident, mem *memory) (verifier.Performed, error) {
+	if !t.routed && !mem.told() {
 		return verifier.Performed{Message: "the routes send this elsewhere now"}, nil
 	}
 	integration, _ := p.integration(t.receiver, t.kind, t.index) // unreachable otherwise: target found it
@@ -86,15 +90,19 @@ func (p *performer) perform(ctx context.Context, key string, t target, in verifi
 		return verifier.Performed{Again: now.Add(recheck)}, nil
 	}
 	if mem.Thread, err = p.send(ctx, t, in, fmt.Sprintf("%s/%d", key, in.Revision), mem.Thread, now); err != nil {
-		return verifier.Performed{Memory: mem.kept()}, err
+		mem.Tried = true
+		return verifier.Performed{}, err
 	}
 	mem.Revision, mem.Sent, mem.Resolved, mem.At = in.Revision, true, in.Resolved != nil, now
 	again := mem.again(in, t.repeat)
 	if pager && test(in) && !mem.Resolved {
 		again = now.Add(recheck)
 	}
-	return verifier.Performed{Memory: mem.kept(), Again: again, Message: "sent to " + t.receiver}, nil
+	return verifier.Performed{Again: again, Message: "sent to " + t.receiver}, nil
 }
+
+// told reports whether the receiver may have heard of the incident.
+func (mem memory) told() bool { return mem.Sent || mem.Tried }
 
 func (mem memory) kept() json.RawMessage {
 	text, _ := json.Marshal(mem) // unreachable error: plain fields
@@ -107,7 +115,7 @@ func (mem memory) wants(in verifier.Incident, now time.Time, repeat time.Duratio
 	case mem.Resolved:
 		return false
 	case in.Resolved != nil:
-		return mem.Sent && sendResolved
+		return mem.told() && sendResolved
 	case pager && !in.Person:
 		return false
 	}

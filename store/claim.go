@@ -136,6 +136,7 @@ func (s *Store) ClaimActions(ctx context.Context, rollbacks bool, now time.Time,
 		out, err = collect(t, scanAction, selectAction+` WHERE state = 'waiting' AND due_at <= $1 AND (kind = $2) = $3 ORDER BY due_at LIMIT $4`,
 			millis(now), verifier.ActionRollback, rollbacks, limit)
 		for i := range out {
+			out[i].Interrupted = out[i].Revision%2 == 1
 			out[i].Revision += 1 + out[i].Revision%2 // odd: it is claimed
 			if err == nil {
 				err = t.exec(`UPDATE actions SET due_at = $1, revision = $2 WHERE key = $3`, millis(now.Add(lease)), out[i].Revision, out[i].Key)

@@ -102,11 +102,14 @@ func suite(t *testing.T, open func(testing.TB) *Store) {
 		if err := s.Save(t.Context(), arm)[0]; err != nil {
 			t.Fatal(err)
 		}
-		for range 2 {
+		for run := range 2 {
 			claimed, err := s.ClaimVerifications(t.Context(), noon, 10, 10*time.Second)
 			actions, err2 := s.ClaimActions(t.Context(), false, noon, 10, time.Minute)
 			if err != nil || err2 != nil || len(claimed) != 1 || len(actions) != 1 {
 				t.Fatalf("claimed %d and %d, %v, %v", len(claimed), len(actions), err, err2)
+			}
+			if actions[0].Interrupted != (run == 1) {
+				t.Errorf("run %d: the action was interrupted: %t", run, actions[0].Interrupted)
 			}
 			if err := s.Reclaim(t.Context(), noon, time.Minute); err != nil {
 				t.Fatal(err)

@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"net/http"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -13,6 +14,8 @@ import (
 // crash is one moment of the main path at which the daemon is killed.
 type crash struct {
 	name   string
+	mode   string // of the rollback; default auto
+	pager  func(kill chan<- bool) func(int, taken, http.ResponseWriter)
 	chat   func(kill chan<- bool) func(int, taken, http.ResponseWriter)
 	hook   func(kill chan<- bool) func(int, taken, http.ResponseWriter)
 	moment func(w *town) bool // looked for while the daemon runs; nil: the receiver says when
@@ -43,30 +46,36 @@ func refusing(kill chan<- bool) func(int, taken, http.ResponseWriter) {
 	}
 }
 
-func stateIs(id string, want verifier.State) func(*town) bool {
-	return func(w *town) bool { return w.verification(id).State == want }
+// begun reports whether the watch over the deploy is in that state, or further: states pass quickly where the machine is slow.
+func begun(id string, states ...verifier.State) func(*town) bool {
+	return func(w *town) bool { return slices.Contains(states, w.verification(id).State) }
 }
 
-func rollbackIs(want verifier.RollbackState) func(*town) bool {
+// rolling reports whether the rollback has come to that state, or further.
+func rolling(from verifier.RollbackState) func(*town) bool {
+	way := []verifier.RollbackState{verifier.RollbackProposed, verifier.RollbackApproved, verifier.RollbackSent, verifier.RollbackConfirmed, verifier.RollbackRecovered}
 	return func(w *town) bool {
 		r := w.verification("d1.1").Rollback
-		return r != nil && r.State == want
+		return r != nil && slices.Index(way, r.State) >= slices.Index(way, from)
 	}
 }
 
 var crashes = []crash{
 	{name: "the event was answered", moment: func(w *town) bool { return w.verification("d1.1").ID != "" }},
-	{name: "the watch has begun", moment: stateIs("d1.1", verifier.Observing)},
-	{name: "the verdict has fallen", moment: stateIs("d1.1", verifier.FailedState)},
+	{name: "the watch has begun", moment: begun("d1.1", verifier.Observing, verifier.FailedState)},
+	{name: "the verdict has fallen", moment: begun("d1.1", verifier.FailedState)},
 	{name: "the chat is being told", chat: once(1)},
 	{name: "the chat was busy", chat: refusing},
-	{name: "the countdown runs", moment: rollbackIs(verifier.RollbackApproved)},
-	{name: "the rollback was marked sent", moment: func(w *town) bool { r := w.verification("d1.1").Rollback; return r != nil && r.SentAt != nil }},
+	{name: "the pager is being rung", mode: "approve", pager: once(1)},
+	{name: "the pager was busy", mode: "approve", pager: refusing},
+	{name: "a person has approved", mode: "approve", moment: rolling(verifier.RollbackSent)},
+	{name: "the countdown runs", moment: rolling(verifier.RollbackApproved)},
+	{name: "the rollback was marked sent", moment: rolling(verifier.RollbackSent)},
 	{name: "the call came in and its reply is lost", hook: once(1)},
 	{name: "the deploy tool was busy", hook: refusing},
-	{name: "the rollback is confirmed", moment: rollbackIs(verifier.RollbackConfirmed)},
-	{name: "the recovery is watched", moment: stateIs("d1.0-again", verifier.Observing)},
-	{name: "the rollback has recovered", moment: rollbackIs(verifier.RollbackRecovered)},
+	{name: "the rollback is confirmed", moment: rolling(verifier.RollbackConfirmed)},
+	{name: "the recovery is watched", moment: begun("d1.0-again", verifier.Observing, verifier.Passed)},
+	{name: "the rollback has recovered", moment: rolling(verifier.RollbackRecovered)},
 	{name: "the end is being told", moment: func(w *town) bool { return w.incident(w.verification("d1.1").Incident).Resolved != nil }},
 }
 
@@ -77,9 +86,12 @@ func TestKilledAnywhereNothingIsLost(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
 			kill := make(chan bool, 1)
-			o := townOptions{}
+			o := townOptions{mode: c.mode}
 			if c.chat != nil {
 				o.chat = c.chat(kill)
+			}
+			if c.pager != nil {
+				o.pager = c.pager(kill)
 			}
 			if c.hook != nil {
 				o.hook = c.hook(kill)
@@ -89,6 +101,9 @@ func TestKilledAnywhereNothingIsLost(t *testing.T) {
 			w.past()
 			go w.followCalls()
 			w.deploy("d1.1", "1.1", time.Now())
+			if c.mode == "approve" {
+				go w.approveWhenAsked()
+			}
 			w.until("the moment of the kill", func() bool {
 				select {
 				case <-kill:
@@ -103,6 +118,9 @@ func TestKilledAnywhereNothingIsLost(t *testing.T) {
 			w.rollback("d1.1", verifier.RollbackRecovered)
 			w.state("d1.0-again", verifier.Passed)
 			w.until("the resolution is told", func() bool { return len(w.chat.all()) > 0 && last(w.chat).Body["status"] == "resolved" })
+			if c.mode == "approve" {
+				w.until("the page is resolved", func() bool { return len(w.pager.all()) > 0 && last(w.pager).Body["event_action"] == "resolve" })
+			}
 			w.checkOnce()
 		})
 	}
@@ -121,6 +139,19 @@ func (w *town) followCalls() {
 	}
 }
 
+// approveWhenAsked is the person on call: it approves as soon as the pager has rung, until somebody has heard it.
+func (w *town) approveWhenAsked() {
+	for !w.Failed() {
+		time.Sleep(10 * time.Millisecond)
+		if len(w.pager.all()) == 0 {
+			continue
+		}
+		if code := w.ask("POST", "/v1/verifications/d1.1/approve", `{"reason":"seen it"}`, nil); code == http.StatusOK || code == http.StatusConflict {
+			return
+		}
+	}
+}
+
 func last(r *receiver) taken {
 	list := r.all()
 	return list[len(list)-1]
@@ -134,6 +165,22 @@ func (w *town) checkOnce() {
 		if call.Body["id"] != "rollback/d1.1/1" {
 			w.Errorf("a rollback was called for under another key: %v", call.Body["id"])
 		}
+	}
+	pages := map[string]bool{}
+	for _, p := range w.pager.all() {
+		pages[fmt.Sprint(p.Body["dedup_key"])] = true
+	}
+	if len(pages) > 1 {
+		w.Errorf("pages under %d keys, want one: %v", len(pages), pages)
+	}
+	edited := map[string]bool{}
+	for _, m := range w.slack.all() {
+		if m.Path == "/api/chat.update" {
+			edited[fmt.Sprint(m.Body["ts"])] = true
+		}
+	}
+	if len(edited) != 1 {
+		w.Errorf("%d messages in Slack were edited, want one: %v", len(edited), edited)
 	}
 	groups := map[string]bool{}
 	resolved := false

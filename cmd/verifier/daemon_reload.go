@@ -22,12 +22,15 @@ func (d *Daemon) reload(ctx context.Context) {
 			s.cfg.URL = "http://" + d.Addr()
 		}
 		d.use(s)
-		err = d.settle(ctx, s, d.now())
+		if err = d.settle(ctx, s, d.now()); err != nil {
+			d.use(was)
+		}
 	}
 	if err != nil {
-		d.problem.Store(err.Error())
+		if d.problem.Swap(err.Error()) != err.Error() {
+			d.log.Error("the files on disk are wrong; those of before stay in force", "err", err)
+		}
 		d.metrics.Loaded(d.live().rules.Len(), true)
-		d.log.Error("the files on disk are wrong; those of before stay in force", "err", err)
 		return
 	}
 	d.problem.Store("")
@@ -38,7 +41,8 @@ func (d *Daemon) reload(ctx context.Context) {
 // replace files.
 const lookAtFiles = time.Second
 
-// keepFiles reloads at SIGHUP and when a file changes.
+// keepFiles reloads at SIGHUP and when a file changes. Files that are wrong are read again at every look: they may name others, which
+// are mended instead.
 func (d *Daemon) keepFiles(ctx context.Context) {
 	hup := make(chan os.Signal, 1)
 	signal.Notify(hup, syscall.SIGHUP)
@@ -54,7 +58,7 @@ func (d *Daemon) keepFiles(ctx context.Context) {
 			known = stampOf(d.live())
 			d.reload(ctx)
 		case <-tick.C:
-			if now := stampOf(d.live()); now != known {
+			if now := stampOf(d.live()); now != known || d.problem.Load() != "" {
 				known = now
 				d.reload(ctx)
 			}

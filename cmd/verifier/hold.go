@@ -61,7 +61,12 @@ func addHold(c *cobra.Command, path string) error {
 		return err
 	}
 	var made verifier.Hold
-	if err := ask.do(c.Context(), http.MethodPost, path, h, &made); err != nil {
+	err = ask.do(c.Context(), http.MethodPost, path, h, &made)
+	var unreachable *url.Error
+	if all, _ := c.Flags().GetBool("all"); all && errors.As(err, &unreachable) {
+		return fmt.Errorf("%w; without a server write --file with the configuration's hold_file, ./verifier.db.hold if it names none", err)
+	}
+	if err != nil {
 		return err
 	}
 	return printed(c, made, func(w io.Writer) { fmt.Fprintf(w, "%s holds until %s\n", made.ID, untilText(made.Until)) })
@@ -104,6 +109,11 @@ func orEmpty(list []string) []string {
 func writeHoldFile(c *cobra.Command, file string, h map[string]any) error {
 	if all, _ := c.Flags().GetBool("all"); !all {
 		return errors.New("--file holds everything; write --all with it")
+	}
+	for _, flag := range []string{"for", "stops"} {
+		if c.Flags().Changed(flag) {
+			return fmt.Errorf("--%s cannot be kept in a file: it holds all rollbacks until it is removed; leave --%s out", flag, flag)
+		}
 	}
 	text := fmt.Sprintf("%s by %s: %s\n", time.Now().UTC().Format(time.RFC3339), os.Getenv("USER"), h["reason"])
 	if err := os.WriteFile(file, []byte(text), 0o644); err != nil {

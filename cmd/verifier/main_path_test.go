@@ -3,6 +3,7 @@ package main
 import (
 	"net/http"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -74,9 +75,10 @@ func (w *town) checkReport() {
 		Deploys      int     `json:"deploys"`
 		Rollbacks    int     `json:"rollbacks"`
 		RollbackRate float64 `json:"rollback_rate"`
+		Automatic    int     `json:"automatic_rollbacks"`
 	}
-	if code := w.ask("GET", "/v1/reports/"+time.Now().UTC().Format("2006-01"), "", &month); code != http.StatusOK || month.Deploys != 4 || month.Rollbacks != 1 || month.RollbackRate != 0.25 {
-		w.Errorf("the month's report answers %d %+v, want 4 deploys and 1 rollback", code, month)
+	if code := w.ask("GET", "/v1/reports/"+time.Now().UTC().Format("2006-01"), "", &month); code != http.StatusOK || month.Deploys != 4 || month.Rollbacks != 1 || month.RollbackRate != 0.25 || month.Automatic != 1 {
+		w.Errorf("the month's report answers %d %+v, want 4 deploys and 1 automatic rollback", code, month)
 	}
 }
 
@@ -93,7 +95,7 @@ func TestPageWakesWhereAPersonIsNeeded(t *testing.T) {
 	page := w.pager.all()[0]
 	payload, _ := page.Body["payload"].(map[string]any)
 	incident := w.verification("d1.1").Incident
-	if page.Body["event_action"] != "trigger" || payload["summary"] != "🔴 shop 1.1 is worse in production" {
+	if page.Body["event_action"] != "trigger" || payload["severity"] != "critical" || payload["summary"] != "🔴 shop 1.1 is worse in production" {
 		t.Errorf("the page: %s", page.Raw)
 	}
 	for _, want := range []string{"Error ratio", "; against 1.0, ", " UTC: 0.5 %", "Waiting for approval to roll back to 1.0", w.url + "/verifications/d1.1"} {
@@ -137,6 +139,11 @@ func TestOperatorsStopAndReload(t *testing.T) {
 	}
 	w.write("rules.yaml", rules)
 	w.until("that is over", func() bool { return last(w.chat).Body["status"] == "resolved" })
+	read := strings.Count(w.said(), "files read again")
+	if err := w.daemon.Process.Signal(syscall.SIGHUP); err != nil {
+		t.Fatal(err)
+	}
+	w.until("SIGHUP reads the files again", func() bool { return strings.Count(w.said(), "files read again") > read })
 	w.deploy("d1.1", "1.1", time.Now())
 	w.rollback("d1.1", verifier.RollbackApproved)
 	w.write("verifier.db.hold", "the network is being rebuilt")

@@ -37,7 +37,7 @@ race-quick:
 	$(GO) test -race -timeout 10m . ./stats ./record ./rules ./outbound ./intake ./rollback ./sinks ./report
 
 unit:
-	$(GO) test ./...
+	$(GO) test -parallel 6 ./...
 
 race:
 	$(GO) test -race -timeout 15m ./...
@@ -53,6 +53,9 @@ fuzz: ## each fuzz test for a while
 	$(GO) test -run '^$$' -fuzz FuzzReadCSV -fuzztime 30s ./intake
 	$(GO) test -run '^$$' -fuzz FuzzMonth -fuzztime 10s ./report
 
+crash: ## kill the daemon at every step and at random, many times
+	VERIFIER_CRASHES=40 $(GO) test -parallel 6 -count 1 -run 'TestKilled' -v ./cmd/verifier | grep -E '^(---|ok|FAIL|    )|answered'
+
 bench: ## what is promised and what this machine does, in a few minutes; idle memory beside Alertmanager's where that is installed
 	$(GO) test -run '^$$' -bench '^BenchmarkGoals$$' -benchtime 1x -timeout 15m ./cmd/verifier
 
@@ -62,4 +65,4 @@ bench-parts: ## the store alone, and what a question to a log file costs
 clean:
 	rm -f verifier
 
-.PHONY: build demo test check tools vet lint fmt clients race-quick unit race fuzz bench bench-parts clean
+.PHONY: build demo test check tools vet lint fmt clients race-quick unit race fuzz crash bench bench-parts clean

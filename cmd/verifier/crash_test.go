@@ -2,9 +2,14 @@ package main
 
 import (
 	"fmt"
+	"math/rand/v2"
 	"net/http"
+	"net/url"
+	"os"
 	"slices"
+	"strconv"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -224,4 +229,70 @@ func TestStopWaitsForWhatIsInFlight(t *testing.T) {
 	}
 	w.start()
 	w.until("the message is sent again", func() bool { return len(w.chat.all()) > 1 })
+}
+
+// TestKilledAtRandomKeepsEveryAnsweredEvent posts events from several senders while the daemon is killed again and again: whatever was
+// answered is on record. VERIFIER_CRASHES says how often (make crash: 40).
+func TestKilledAtRandomKeepsEveryAnsweredEvent(t *testing.T) {
+	t.Parallel()
+	crashes, err := strconv.Atoi(orDefault(os.Getenv("VERIFIER_CRASHES"), "3"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	w := openTown(t, townOptions{})
+	w.start()
+	var answered sync.Map
+	stop := make(chan bool)
+	var senders sync.WaitGroup
+	for sender := range 4 {
+		senders.Go(func() {
+			for n := 0; ; n++ {
+				select {
+				case <-stop:
+					return
+				default:
+				}
+				id := fmt.Sprintf("e-%d-%d", sender, n)
+				body := fmt.Sprintf(`{"id":%q,"service":"s%d","environment":"production","version":"1.%d"}`, id, n%5, n)
+				if code := w.ask("POST", "/v1/deploys", body, nil); code == http.StatusAccepted || code == http.StatusOK {
+					answered.Store(id, true)
+				}
+			}
+		})
+	}
+	for range crashes {
+		time.Sleep(100*time.Millisecond + rand.N(400*time.Millisecond))
+		w.kill()
+		w.start()
+	}
+	close(stop)
+	senders.Wait()
+	known := map[string]bool{}
+	for after := ""; ; {
+		var page struct {
+			Items []verifier.Deploy
+			Next  string
+		}
+		if code := w.ask("GET", "/v1/deploys?limit=500&after="+url.QueryEscape(after), "", &page); code != http.StatusOK {
+			t.Fatalf("the list is answered %d", code)
+		}
+		for _, d := range page.Items {
+			known[d.ID] = true
+		}
+		if after = page.Next; after == "" {
+			break
+		}
+	}
+	sent := 0
+	answered.Range(func(id, _ any) bool {
+		sent++
+		if !known[id.(string)] {
+			t.Errorf("%s was answered and is lost", id)
+		}
+		return true
+	})
+	if sent < crashes {
+		t.Errorf("only %d events were answered", sent)
+	}
+	t.Logf("%d events were answered, %d are on record", sent, len(known))
 }

@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/json"
 	"log/slog"
+	"net"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -92,6 +93,22 @@ func command(t *testing.T, args ...string) (code int, out string) {
 		return exitTrouble, buffer.String() + err.Error()
 	}
 	return exitOK, buffer.String()
+}
+
+func TestLinksLeadSomewhere(t *testing.T) {
+	host, err := os.Hostname()
+	if err != nil {
+		t.Skip(err)
+	}
+	for listen, want := range map[string]string{"0.0.0.0:8080": "http://" + host + ":8080", "[::]:8080": "http://" + host + ":8080", "127.0.0.1:8080": "http://127.0.0.1:8080"} {
+		a, err := net.ResolveTCPAddr("tcp", listen)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := linkTo(a); got != want {
+			t.Errorf("links of %s lead to %s, want %s", listen, got, want)
+		}
+	}
 }
 
 func TestFormatIsTextOrJSON(t *testing.T) {

@@ -8,6 +8,8 @@ import (
 	"net"
 	"net/http"
 	"net/url"
+	"os"
+	"strconv"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -119,7 +121,7 @@ func NewDaemon(ctx context.Context, path, listen string, log *slog.Logger) (_ *D
 		return nil, fmt.Errorf("listen: %w", err)
 	}
 	if first.cfg.bound {
-		first.cfg.URL = "http://" + d.Addr() // the port may be the system's choice, or --listen's
+		first.cfg.URL = linkTo(d.ln.Addr()) // the port may be the system's choice, or --listen's
 	}
 	if err = d.wire(first.cfg); err != nil {
 		return nil, errors.Join(err, d.ln.Close())
@@ -163,6 +165,16 @@ func (p performer) Perform(ctx context.Context, a verifier.Action) (verifier.Per
 func isLoopback(a net.Addr) bool {
 	tcp, ok := a.(*net.TCPAddr)
 	return ok && tcp.IP.IsLoopback()
+}
+
+// linkTo is where people find what listens there: who listens everywhere is found by the machine's name.
+func linkTo(a net.Addr) string {
+	if tcp, ok := a.(*net.TCPAddr); ok && tcp.IP.IsUnspecified() {
+		if host, err := os.Hostname(); err == nil {
+			return "http://" + net.JoinHostPort(host, strconv.Itoa(tcp.Port))
+		}
+	}
+	return "http://" + a.String()
 }
 
 // Addr is where it listens.

@@ -19,7 +19,7 @@ func (d *Daemon) reload(ctx context.Context) {
 	if err == nil {
 		s.cfg.Listen = was.cfg.Listen
 		if s.cfg.bound {
-			s.cfg.URL = "http://" + d.Addr()
+			s.cfg.URL = linkTo(d.ln.Addr())
 		}
 		d.use(s)
 		if err = d.settle(ctx, s, d.now()); err != nil {

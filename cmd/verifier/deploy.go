@@ -49,7 +49,7 @@ cancelled too) and 2 on any trouble.`,
 	f.StringToString("label", nil, "name=value; may be repeated")
 	f.String("irreversible", "", "why it must not be rolled back")
 	f.Bool("wait", false, "wait for the verdict")
-	f.Duration("timeout", 0, "wait at most so long; then exit 2")
+	addDurationFlag(c, "timeout", "wait at most so long; then exit 2")
 	return c
 }
 

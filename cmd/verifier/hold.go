@@ -40,7 +40,7 @@ func holdAddCommand(use, short, path string) *cobra.Command {
 	f.StringSlice("environment", nil, "environments, by glob")
 	f.StringSlice("team", nil, "teams, by glob")
 	f.String("reason", "", "why")
-	f.Duration("for", 0, "how long; default until it is ended")
+	addDurationFlag(c, "for", "how long; default until it is ended")
 	f.String("file", "", "write this hold file instead of asking a server (with --all)")
 	if use == "add" {
 		f.StringSlice("stops", []string{verifier.StopsRollback}, "rollback, gate or both")

@@ -63,7 +63,7 @@ type measure struct {
 	Average    *average          `yaml:"average,omitempty"`
 	Patterns   string            `yaml:"patterns,omitempty" jsonschema:"-"`
 	PromQL     string            `yaml:"promql,omitempty"`
-	NRQL       string            `yaml:"nrql,omitempty" jsonschema:"-"`
+	NRQL       string            `yaml:"nrql,omitempty"`
 	Query      string            `yaml:"query,omitempty" jsonschema:"-"`
 	Command    []string          `yaml:"command,omitempty" jsonschema:"-"`
 	HTTP       string            `yaml:"http,omitempty" jsonschema:"-"`

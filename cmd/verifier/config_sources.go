@@ -15,10 +15,16 @@ import (
 
 // SourceConfig is one source: its type says whose configuration the other keys are.
 type SourceConfig struct {
-	Prometheus *sources.PrometheusConfig
 	Files      *sources.FilesConfig
+	NewRelic   *sources.NewRelicConfig
+	Prometheus *sources.PrometheusConfig
 
 	problem string // with the type
+}
+
+type newRelicSource struct {
+	Type                   string `yaml:"type"`
+	sources.NewRelicConfig `yaml:",inline"`
 }
 
 type prometheusSource struct {
@@ -31,7 +37,7 @@ type filesSource struct {
 	sources.FilesConfig `yaml:",inline"`
 }
 
-const sourceTypes = "write prometheus or files"
+const sourceTypes = "write files, newrelic or prometheus"
 
 // UnmarshalYAML reads the type first, and then everything by it.
 func (s *SourceConfig) UnmarshalYAML(unmarshal func(any) error) error {
@@ -49,6 +55,11 @@ func (s *SourceConfig) UnmarshalYAML(unmarshal func(any) error) error {
 		var c filesSource
 		err := unmarshal(&c)
 		s.Files = &c.FilesConfig
+		return err
+	case "newrelic":
+		var c newRelicSource
+		err := unmarshal(&c)
+		s.NewRelic = &c.NewRelicConfig
 		return err
 	case nil:
 		s.problem = "is missing; " + sourceTypes
@@ -75,7 +86,12 @@ func (c *Config) backends(observe func(source, result string, took time.Duration
 }
 
 func (s SourceConfig) backend(c *Config) (sources.Backend, error) {
-	if s.Prometheus != nil {
+	switch {
+	case s.NewRelic != nil:
+		n := *s.NewRelic
+		n.APIKeyFile, n.CAFile = c.relative(n.APIKeyFile), c.relative(n.CAFile)
+		return sources.NewNewRelic(n, nil)
+	case s.Prometheus != nil:
 		p := *s.Prometheus
 		p.BearerTokenFile, p.PasswordFile, p.CAFile = c.relative(p.BearerTokenFile), c.relative(p.PasswordFile), c.relative(p.CAFile)
 		return sources.NewPrometheus(p, nil)
@@ -89,9 +105,12 @@ func (s SourceConfig) backend(c *Config) (sources.Backend, error) {
 func (c *Config) checks() map[string]rules.CheckMeasure {
 	out := map[string]rules.CheckMeasure{}
 	for name, s := range c.Sources {
-		if s.Prometheus != nil {
+		switch {
+		case s.NewRelic != nil:
+			out[name] = sources.CheckNewRelic
+		case s.Prometheus != nil:
 			out[name] = sources.CheckPrometheus
-		} else {
+		default:
 			out[name] = sources.CheckFiles
 		}
 	}

@@ -20,20 +20,9 @@ import (
 	"verifier/outbound"
 )
 
-// PrometheusConfig is one server that speaks Prometheus' HTTP API: Prometheus, Thanos, Mimir, VictoriaMetrics.
-type PrometheusConfig struct {
-	URL             string                     `yaml:"url"`
-	Lag             time.Duration              `yaml:"lag"` // default 15 s: what is scraped and ingested by then is whole
-	Headers         map[string]outbound.Secret `yaml:"headers"`
-	BearerToken     outbound.Secret            `yaml:"bearer_token"`
-	BearerTokenFile string                     `yaml:"bearer_token_file"` // read at each call: such files rotate
-	Username        string                     `yaml:"username"`
-	Password        outbound.Secret            `yaml:"password"`
-	PasswordFile    string                     `yaml:"password_file"`
-	CAFile          string                     `yaml:"ca_file"`
-	Timeout         time.Duration              `yaml:"timeout"` // of one call; default 30 s
-	Budget          BudgetConfig               `yaml:"budget"`
-}
+// PrometheusConfig is one server that speaks Prometheus' HTTP API: Prometheus, Thanos, Mimir, VictoriaMetrics. Its lag is 15 s where
+// none is written: what is scraped and ingested by then is whole.
+type PrometheusConfig = ServerConfig
 
 // Prometheus answers promql, and count and ratio written in PromQL. A sample at t is the query's value at t, the end of its step.
 type Prometheus struct {
@@ -56,15 +45,7 @@ func NewPrometheus(c PrometheusConfig, rt http.RoundTripper) (*Prometheus, error
 	if err != nil {
 		return nil, err
 	}
-	if c.Lag < 0 || c.Timeout < 0 {
-		return nil, verifier.Invalid("lag", "and timeout must not be negative")
-	}
-	if rt == nil {
-		if rt, err = outbound.New(outbound.Config{CAFile: c.CAFile, Timeout: c.Timeout}); err != nil {
-			return nil, err
-		}
-	}
-	login, err := c.login()
+	login, rt, err := c.way(rt)
 	if err != nil {
 		return nil, err
 	}
@@ -76,49 +57,6 @@ func NewPrometheus(c PrometheusConfig, rt http.RoundTripper) (*Prometheus, error
 	return &Prometheus{
 		url: u, api: promv1.NewAPI(client), lag: lag, budget: newBudget(c.Budget),
 		shared: newShared[promRange](min(moment, lag/2), func(a promAnswer) bool { return a.err == nil }),
-	}, nil
-}
-
-func serverURL(text string) (*url.URL, error) {
-	u, err := url.Parse(text)
-	switch {
-	case err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https":
-		return nil, verifier.Invalid("url", "is no address; write http://host:9090 or https://...")
-	case u.User != nil:
-		return nil, verifier.Invalid("url", "holds a user; write username and password_file instead")
-	case u.RawQuery != "" || u.Fragment != "":
-		return nil, verifier.Invalid("url", "holds a query or a fragment; write the address alone")
-	}
-	u.Path = strings.TrimSuffix(u.Path, "/")
-	return u, nil
-}
-
-// login checks the credentials and gives what puts them on a request.
-func (c PrometheusConfig) login() (func(http.Header) error, error) {
-	password, err := outbound.ReadSecret(c.Password.Reveal(), c.PasswordFile)
-	if err != nil {
-		return nil, fmt.Errorf("password: %w", err)
-	}
-	if (c.BearerToken != "" || c.BearerTokenFile != "") && (c.Username != "" || password != "") {
-		return nil, verifier.Invalid("bearer_token", "and username are both given; keep one")
-	}
-	token := func() (outbound.Secret, error) { return outbound.ReadSecret(c.BearerToken.Reveal(), c.BearerTokenFile) }
-	if _, err := token(); err != nil {
-		return nil, fmt.Errorf("bearer_token: %w", err)
-	}
-	return func(h http.Header) error {
-		for name, value := range c.Headers {
-			h.Set(name, value.Reveal())
-		}
-		if c.Username != "" {
-			r := http.Request{Header: h}
-			r.SetBasicAuth(c.Username, password.Reveal())
-		}
-		t, err := token()
-		if err == nil && t != "" {
-			h.Set("Authorization", "Bearer "+t.Reveal())
-		}
-		return err
 	}, nil
 }
 

@@ -149,11 +149,9 @@ func (l *loader) checkLimit(r verifier.Rule, bad func(string, string, ...any)) {
 			bad("limit."+b.key, "%g is never crossed; write a number", *b.value)
 		}
 	}
-	if c.Exit != nil && len(r.Measure.Command) == 0 {
-		bad("limit.exit", "only a command has an exit code")
-	}
+	l.checkExit(r, bad)
 	if c.Above == nil && c.Below == nil && c.Equals == nil && c.Exit == nil && c.New == nil {
-		bad("limit", "is empty; write above, below or equals")
+		bad("limit", "is empty; write above, below or equals, or exit for a command")
 	}
 	if c.Above != nil && c.Below != nil && *c.Below > *c.Above {
 		bad("limit", "nothing is below %g and above %g at the same time, so every value fails; swap them", *c.Below, *c.Above)
@@ -166,6 +164,22 @@ func (l *loader) checkLimit(r verifier.Rule, bad func(string, string, ...any)) {
 	}
 	if r.Measure.Count != "" && c.Within == 0 && c.Above != nil {
 		bad("limit", "a count is summed over a window; write within: 5m")
+	}
+}
+
+// checkExit holds exit codes apart from numbers: they are no more or less, and have no mean.
+func (l *loader) checkExit(r verifier.Rule, bad func(string, string, ...any)) {
+	c := *r.Limit
+	switch {
+	case c.Exit == nil:
+	case len(r.Measure.Command) == 0:
+		bad("limit.exit", "only a command has an exit code")
+	case c.Above != nil || c.Below != nil || c.Equals != nil:
+		bad("limit.exit", "is the program's exit code, and above, below and equals are of the number that it writes; write two rules")
+	case *c.Exit > 255:
+		bad("limit.exit", "%d is no exit code; write one of 0 to 255", *c.Exit)
+	case c.Within > 0:
+		bad("limit.within", "exit codes have no mean; write for: %s, where it must fail that long", length(c.Within))
 	}
 }
 
@@ -218,6 +232,10 @@ func (l *loader) checkMeasure(m verifier.Measure, bad func(string, string, ...an
 		bad("measure", "asks for %s at once; write one of them", strings.Join(questions, " and "))
 		return 0
 	}
+	if m.Value != "" && m.HTTP == "" {
+		bad("measure.value", "is of http alone: an expression over its JSON answer")
+		return 0
+	}
 	if problem := incomplete(m); problem != "" {
 		bad("measure."+questions[0], "%s", problem)
 		return 0
@@ -234,7 +252,7 @@ func (l *loader) checkMeasure(m verifier.Measure, bad func(string, string, ...an
 	window, err := check(m)
 	if err != nil {
 		key := questions[0]
-		for _, other := range []string{"where", "pick"} {
+		for _, other := range []string{"where", "pick", "value"} {
 			if strings.HasPrefix(err.Error(), other) {
 				key = other
 			}

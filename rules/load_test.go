@@ -24,7 +24,13 @@ import (
 var update = flag.Bool("update", false, "write the golden files anew")
 
 // checks are those of the real sources.
-var checks = map[string]CheckMeasure{"apm": sources.CheckNewRelic, "logs": sources.CheckFiles, "metrics": sources.CheckPrometheus}
+var checks = map[string]CheckMeasure{
+	"apm":     sources.CheckNewRelic,
+	"checks":  sources.CheckCommand,
+	"logs":    sources.CheckFiles,
+	"metrics": sources.CheckPrometheus,
+	"status":  sources.CheckHTTP,
+}
 
 // TestBadFiles holds every message against its golden file: each has one mistake.
 func TestBadFiles(t *testing.T) {
@@ -91,8 +97,9 @@ func TestExample(t *testing.T) {
 	if slow.Settle != 2*time.Minute || slow.Severity != verifier.SeverityWarn || slow.Compare.Tolerate != 0.2 {
 		t.Errorf("settle %s (want the range selector's minute in it), %+v", slow.Settle, slow.Compare)
 	}
-	if got, want := burst.Confidence, 1-0.01/5; got != want {
-		t.Errorf("confidence %v, want %v: divided among five, one is muted and one a note", got, want)
+	counting := len(list) - 2 // one is muted and one a note
+	if got, want := burst.Confidence, 1-0.01/float64(counting); got != want {
+		t.Errorf("confidence %v, want %v: divided among %d", got, want, counting)
 	}
 	staging, _ := s.For(deployOf("checkout", "staging"))
 	if *staging[0].Limit.Above != 200 || staging[0].Limit.Within != 5*time.Minute || staging[0].OnFail != verifier.FailAlert || staging[0].Severity != verifier.SeverityWarn {
@@ -197,7 +204,7 @@ func TestExampleShowsEveryKey(t *testing.T) {
 		}
 	}
 	for _, key := range keysOf(reflect.TypeFor[ruleFile](), nil) {
-		later := slices.Contains([]string{"patterns", "query", "command", "http", "exit", "new", "seen_at_least", "extend"}, key)
+		later := slices.Contains([]string{"patterns", "query", "new", "seen_at_least", "extend"}, key)
 		if keys[key] == later {
 			t.Errorf("%s: in the schema %t, refused by the loader %t", key, keys[key], later)
 		}
@@ -208,7 +215,7 @@ func TestExampleShowsEveryKey(t *testing.T) {
 func TestSchemaAcceptsWhatLoads(t *testing.T) {
 	shape := []string{
 		"unknown_key", "wrong_type", "negative_duration", "no_duration", "share", "on_fail", "severity", "on_no_data", "worse", "min_samples_half", "select_key",
-		"mute_until", "limit_list", "text", "flag", "extend", "command", "exit_without_command", "new_patterns", "empty", "no_source", "percentile_field",
+		"mute_until", "limit_list", "text", "flag", "extend", "new_patterns", "empty", "no_source", "percentile_field",
 		"average_field", "ratio_half", "no_rules",
 	}
 	files, err := filepath.Glob("testdata/bad/*.yaml")

@@ -129,6 +129,7 @@ func (r rule) apply(to verifier.Rule) verifier.Rule {
 		to.Measure = r.Measure.words()
 	}
 	to.Limit = r.Limit.apply(to.Limit)
+	to.Measure.Exit = to.Limit != nil && to.Limit.Exit != nil
 	to.Compare = r.Compare.apply(to.Compare)
 	word(&to.OnFail, r.OnFail)
 	word(&to.OnNoData, r.OnNoData)
@@ -167,7 +168,7 @@ func (l *limit) apply(to *verifier.Limit) *verifier.Limit {
 	pointer(&out.Above, l.Above)
 	pointer(&out.Below, l.Below)
 	pointer(&out.Equals, l.Equals)
-	pointer(&out.Exit, l.Exit)
+	pointer(&out.Exit, (*int)(l.Exit))
 	pointer(&out.New, l.New)
 	value(&out.SeenAtLeast, l.SeenAtLeast)
 	stretch(&out.Within, l.Within)

@@ -65,8 +65,9 @@ type measure struct {
 	PromQL     string            `yaml:"promql,omitempty"`
 	NRQL       string            `yaml:"nrql,omitempty"`
 	Query      string            `yaml:"query,omitempty" jsonschema:"-"`
-	Command    []string          `yaml:"command,omitempty" jsonschema:"-"`
-	HTTP       string            `yaml:"http,omitempty" jsonschema:"-"`
+	Command    []string          `yaml:"command,omitempty"`
+	HTTP       string            `yaml:"http,omitempty"`
+	Value      string            `yaml:"value,omitempty"`
 }
 
 type ratio struct {
@@ -87,7 +88,7 @@ type limit struct {
 	Above       *float64  `yaml:"above,omitempty"`
 	Below       *float64  `yaml:"below,omitempty"`
 	Equals      *float64  `yaml:"equals,omitempty"`
-	Exit        *int      `yaml:"exit,omitempty" jsonschema:"-"`
+	Exit        *whole    `yaml:"exit,omitempty"`
 	Within      *duration `yaml:"within,omitempty"`
 	For         *duration `yaml:"for,omitempty"`
 	New         *int      `yaml:"new,omitempty" jsonschema:"-"`
@@ -193,7 +194,7 @@ func at(node ast.Node, err error) error {
 func (m measure) words() verifier.Measure {
 	out := verifier.Measure{
 		Source: m.Source, Unit: m.Unit, Pick: m.Pick, Where: m.Where, Count: m.Count, Patterns: m.Patterns, PromQL: m.PromQL, NRQL: m.NRQL,
-		Query: m.Query, Command: m.Command, HTTP: m.HTTP,
+		Query: m.Query, Command: m.Command, HTTP: m.HTTP, Value: m.Value,
 	}
 	if m.Ratio != nil {
 		out.Ratio = &verifier.Ratio{Of: m.Ratio.Of, To: m.Ratio.To}

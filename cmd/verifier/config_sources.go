@@ -4,7 +4,9 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"reflect"
 	"slices"
+	"strings"
 	"time"
 
 	"verifier/lifecycle"
@@ -15,21 +17,37 @@ import (
 
 // SourceConfig is one source: its type says whose configuration the other keys are.
 type SourceConfig struct {
-	Files      *sources.FilesConfig
-	NewRelic   *sources.NewRelicConfig
-	Prometheus *sources.PrometheusConfig
+	source
 
 	problem string // with the type
 }
 
-type newRelicSource struct {
-	Type                   string `yaml:"type"`
-	sources.NewRelicConfig `yaml:",inline"`
+// source is the configuration of one type: it makes the client, and knows what a measure may be before anything is asked.
+type source interface {
+	backend(*Config) (sources.Backend, error)
+	check() rules.CheckMeasure
 }
 
-type prometheusSource struct {
-	Type                     string `yaml:"type"`
-	sources.PrometheusConfig `yaml:",inline"`
+// sourceTypes are all types by the names that users write.
+var sourceTypes = map[string]func() source{
+	"command":    func() source { return &commandSource{} },
+	"files":      func() source { return &filesSource{} },
+	"http":       func() source { return &httpSource{} },
+	"newrelic":   func() source { return &newRelicSource{} },
+	"prometheus": func() source { return &prometheusSource{} },
+}
+
+type commandSource struct {
+	Type                  string `yaml:"type"`
+	sources.CommandConfig `yaml:",inline"`
+}
+
+func (s *commandSource) check() rules.CheckMeasure { return sources.CheckCommand }
+
+func (s *commandSource) backend(c *Config) (sources.Backend, error) {
+	p := s.CommandConfig
+	p.Dir = c.relative(orDefault(p.Dir, "."))
+	return sources.NewCommand(p)
 }
 
 type filesSource struct {
@@ -37,7 +55,54 @@ type filesSource struct {
 	sources.FilesConfig `yaml:",inline"`
 }
 
-const sourceTypes = "write files, newrelic or prometheus"
+func (s *filesSource) check() rules.CheckMeasure { return sources.CheckFiles }
+
+func (s *filesSource) backend(c *Config) (sources.Backend, error) {
+	f := s.FilesConfig
+	f.Path = c.relative(f.Path)
+	return sources.NewFiles(f)
+}
+
+type httpSource struct {
+	Type               string `yaml:"type"`
+	sources.HTTPConfig `yaml:",inline"`
+}
+
+func (s *httpSource) check() rules.CheckMeasure { return sources.CheckHTTP }
+
+func (s *httpSource) backend(c *Config) (sources.Backend, error) {
+	return sources.NewHTTP(sources.HTTPConfig{ServerConfig: c.server(s.ServerConfig)}, nil)
+}
+
+type newRelicSource struct {
+	Type                   string `yaml:"type"`
+	sources.NewRelicConfig `yaml:",inline"`
+}
+
+func (s *newRelicSource) check() rules.CheckMeasure { return sources.CheckNewRelic }
+
+func (s *newRelicSource) backend(c *Config) (sources.Backend, error) {
+	n := s.NewRelicConfig
+	n.APIKeyFile, n.CAFile = c.relative(n.APIKeyFile), c.relative(n.CAFile)
+	return sources.NewNewRelic(n, nil)
+}
+
+type prometheusSource struct {
+	Type                     string `yaml:"type"`
+	sources.PrometheusConfig `yaml:",inline"`
+}
+
+func (s *prometheusSource) check() rules.CheckMeasure { return sources.CheckPrometheus }
+
+func (s *prometheusSource) backend(c *Config) (sources.Backend, error) {
+	return sources.NewPrometheus(c.server(s.PrometheusConfig), nil)
+}
+
+// server has its files beside the configuration.
+func (c *Config) server(s sources.ServerConfig) sources.ServerConfig {
+	s.BearerTokenFile, s.PasswordFile, s.CAFile = c.relative(s.BearerTokenFile), c.relative(s.PasswordFile), c.relative(s.CAFile)
+	return s
+}
 
 // UnmarshalYAML reads the type first, and then everything by it.
 func (s *SourceConfig) UnmarshalYAML(unmarshal func(any) error) error {
@@ -45,28 +110,33 @@ func (s *SourceConfig) UnmarshalYAML(unmarshal func(any) error) error {
 	if err := unmarshal(&all); err != nil {
 		return err
 	}
-	switch kind := all["type"]; kind {
-	case "prometheus":
-		var c prometheusSource
-		err := unmarshal(&c)
-		s.Prometheus = &c.PrometheusConfig
-		return err
-	case "files":
-		var c filesSource
-		err := unmarshal(&c)
-		s.Files = &c.FilesConfig
-		return err
-	case "newrelic":
-		var c newRelicSource
-		err := unmarshal(&c)
-		s.NewRelic = &c.NewRelicConfig
-		return err
-	case nil:
-		s.problem = "is missing; " + sourceTypes
-	default:
-		s.problem = fmt.Sprintf("there is no source of type %q; "+sourceTypes, kind)
+	kind, written := all["type"]
+	empty, known := sourceTypes[fmt.Sprint(kind)]
+	switch {
+	case !written || kind == nil:
+		s.problem = "is missing; write " + sourceNames()
+		return nil
+	case !known:
+		s.problem = fmt.Sprintf("there is no source of type %q; write %s", kind, sourceNames())
+		return nil
 	}
-	return nil
+	s.source = empty()
+	return unmarshal(s.source)
+}
+
+// sourceNames are the types in words: a, b or c.
+func sourceNames() string {
+	names := slices.Sorted(maps.Keys(sourceTypes))
+	last := len(names) - 1
+	return strings.Join(names[:last], ", ") + " or " + names[last]
+}
+
+// sourceStructs are what sources are decoded into.
+func sourceStructs() (types []reflect.Type) {
+	for _, empty := range sourceTypes {
+		types = append(types, reflect.TypeOf(empty()))
+	}
+	return types
 }
 
 // backends makes the clients of all sources; it asks nobody.
@@ -74,8 +144,7 @@ func (c *Config) backends(observe func(source, result string, took time.Duration
 	out := map[string]*sources.Limited{}
 	var problems []error
 	for _, name := range slices.Sorted(maps.Keys(c.Sources)) {
-		s := c.Sources[name]
-		backend, err := s.backend(c)
+		backend, err := c.Sources[name].backend(c)
 		if err != nil {
 			problems = append(problems, c.doc.under(key{"sources", name}, err))
 			continue
@@ -85,34 +154,11 @@ func (c *Config) backends(observe func(source, result string, took time.Duration
 	return out, errors.Join(problems...)
 }
 
-func (s SourceConfig) backend(c *Config) (sources.Backend, error) {
-	switch {
-	case s.NewRelic != nil:
-		n := *s.NewRelic
-		n.APIKeyFile, n.CAFile = c.relative(n.APIKeyFile), c.relative(n.CAFile)
-		return sources.NewNewRelic(n, nil)
-	case s.Prometheus != nil:
-		p := *s.Prometheus
-		p.BearerTokenFile, p.PasswordFile, p.CAFile = c.relative(p.BearerTokenFile), c.relative(p.PasswordFile), c.relative(p.CAFile)
-		return sources.NewPrometheus(p, nil)
-	}
-	f := *s.Files
-	f.Path = c.relative(f.Path)
-	return sources.NewFiles(f)
-}
-
 // checks are what each source says of a measure before anything is asked.
 func (c *Config) checks() map[string]rules.CheckMeasure {
 	out := map[string]rules.CheckMeasure{}
 	for name, s := range c.Sources {
-		switch {
-		case s.NewRelic != nil:
-			out[name] = sources.CheckNewRelic
-		case s.Prometheus != nil:
-			out[name] = sources.CheckPrometheus
-		default:
-			out[name] = sources.CheckFiles
-		}
+		out[name] = s.check()
 	}
 	return out
 }

@@ -3,7 +3,9 @@ package main
 import (
 	"encoding/json"
 	"fmt"
+	"maps"
 	"reflect"
+	"slices"
 	"time"
 
 	"github.com/invopop/jsonschema"
@@ -11,7 +13,6 @@ import (
 
 	"verifier/outbound"
 	"verifier/rules"
-	"verifier/sources"
 )
 
 func printSchema(c *cobra.Command, of string) error {
@@ -52,7 +53,11 @@ func schemaOf(t reflect.Type) *jsonschema.Schema {
 	case reflect.TypeFor[outbound.Secret]():
 		return &jsonschema.Schema{Type: "string"}
 	case reflect.TypeFor[SourceConfig]():
-		return &jsonschema.Schema{Type: "object", OneOf: []*jsonschema.Schema{typed(nested(&sources.PrometheusConfig{}), "prometheus"), typed(nested(&sources.FilesConfig{}), "files")}}
+		one := &jsonschema.Schema{Type: "object"}
+		for _, kind := range slices.Sorted(maps.Keys(sourceTypes)) {
+			one.OneOf = append(one.OneOf, typed(nested(sourceTypes[kind]()), kind))
+		}
+		return one
 	case reflect.TypeFor[ServicesConfig]():
 		return &jsonschema.Schema{OneOf: []*jsonschema.Schema{
 			{Type: "string", Description: "a folder of files with one list each"}, {Type: "array", Items: nested(&ServiceConfig{})},

@@ -79,7 +79,7 @@ func (r *reading) answer(a *asked) verifier.Answer {
 	if a.seen {
 		out.Missing = slices.AppendSeq(out.Missing, maps.Keys(a.missing))
 	} else {
-		out.Nearest = r.nearest(a.Subject)
+		out.Nearest = nearestPlace(r.services, a.Subject)
 	}
 	slices.Sort(out.Missing)
 	out.Missing = slices.Compact(out.Missing)
@@ -96,10 +96,10 @@ func (r *reading) answer(a *asked) verifier.Answer {
 // place is a service of an environment that lines were seen of.
 type place struct{ service, environment string }
 
-// nearest is the name that is most like the one asked for; its environment is told where the name itself is right.
-func (r *reading) nearest(s verifier.Subject) string {
+// nearestPlace is the name that is most like the one asked for; its environment is told where the name itself is right.
+func nearestPlace(known map[place]bool, s verifier.Subject) string {
 	best, distance := place{}, math.MaxInt
-	for k := range r.services {
+	for k := range known {
 		n := levenshtein.ComputeDistance(strings.ToLower(s.Service), strings.ToLower(k.service))
 		if n < distance || n == distance && (k.service+k.environment) < (best.service+best.environment) {
 			best, distance = k, n

@@ -29,12 +29,12 @@ verifier.yaml:2:6: url: "example.com" is no address; write one like https://veri
 	{`sources:
   a: {type: carbon}
   b: {url: x}
-`, `verifier.yaml:2:13: sources.a.type: there is no source of type "carbon"; write command, files, http, newrelic or prometheus
+`, `verifier.yaml:2:13: sources.a.type: there is no source of type "carbon"; write command, elasticsearch, files, http, newrelic or prometheus
     1 | sources:
 >   2 |   a: {type: carbon}
                     ^
     3 |   b: {url: x}
-verifier.yaml:3:6: sources.b.type: is missing; write command, files, http, newrelic or prometheus
+verifier.yaml:3:6: sources.b.type: is missing; write command, elasticsearch, files, http, newrelic or prometheus
     2 |   a: {type: carbon}
 >   3 |   b: {url: x}
              ^`},

@@ -30,11 +30,12 @@ type source interface {
 
 // sourceTypes are all types by the names that users write.
 var sourceTypes = map[string]func() source{
-	"command":    func() source { return &commandSource{} },
-	"files":      func() source { return &filesSource{} },
-	"http":       func() source { return &httpSource{} },
-	"newrelic":   func() source { return &newRelicSource{} },
-	"prometheus": func() source { return &prometheusSource{} },
+	"command":       func() source { return &commandSource{} },
+	"elasticsearch": func() source { return &elasticsearchSource{} },
+	"files":         func() source { return &filesSource{} },
+	"http":          func() source { return &httpSource{} },
+	"newrelic":      func() source { return &newRelicSource{} },
+	"prometheus":    func() source { return &prometheusSource{} },
 }
 
 type commandSource struct {
@@ -48,6 +49,19 @@ func (s *commandSource) backend(c *Config) (sources.Backend, error) {
 	p := s.CommandConfig
 	p.Dir = c.relative(orDefault(p.Dir, "."))
 	return sources.NewCommand(p)
+}
+
+type elasticsearchSource struct {
+	Type                        string `yaml:"type"`
+	sources.ElasticsearchConfig `yaml:",inline"`
+}
+
+func (s *elasticsearchSource) check() rules.CheckMeasure { return sources.CheckElasticsearch }
+
+func (s *elasticsearchSource) backend(c *Config) (sources.Backend, error) {
+	e := s.ElasticsearchConfig
+	e.APIKeyFile, e.PasswordFile, e.CAFile = c.relative(e.APIKeyFile), c.relative(e.PasswordFile), c.relative(e.CAFile)
+	return sources.NewElasticsearch(e, nil)
 }
 
 type filesSource struct {

@@ -41,7 +41,7 @@ type esReply struct {
 }
 
 const (
-	gather  = 5 * time.Millisecond // how long a search waits for others
+	gather    = 5 * time.Millisecond // how long a search waits for others
 	perBundle = 20                   // searches in one _msearch
 )
 

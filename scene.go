@@ -12,7 +12,7 @@ type Scene struct {
 	Holds     []Hold         // not ended
 	Rollbacks []Sent         // rollbacks sent in the last 90 days, in every place
 	Failures  []Failure      // verifications of the same environment that failed in the last hour, this one too; not late nor dismissed ones
-	Incidents []Incident     // open ones with a member in the place, and those of Watches, open or not
+	Incidents []Incident     // open ones with a member in the place, and those of Watches and Failures, open or not
 }
 
 // Watch is the verification with that id, or nil.
@@ -76,6 +76,7 @@ type Failure struct {
 	Place        Place
 	Group        string // or the deploy's id
 	At           time.Time
+	Incident     string
 }
 
 // Effects is what one decision writes, all or nothing.

@@ -1,6 +1,7 @@
 package lifecycle
 
 import (
+	"strings"
 	"testing"
 	"time"
 
@@ -77,5 +78,53 @@ func TestDismissedFailureIsNoEnvironment(t *testing.T) {
 		}
 		s.expect(ids["search"], verifier.FailedState, want)
 		s.expect(ids["checkout"], verifier.FailedState, want) // at once, not at its next wake
+	}
+}
+
+// TestEnvironmentHasOnePage fails three unrelated services together, in every mode and where nothing rolls back: pagers hear of the
+// environment, and of none of the services whose page is not sent yet.
+func TestEnvironmentHasOnePage(t *testing.T) {
+	t.Parallel()
+	for _, mode := range []verifier.RollbackMode{verifier.ModeOff, verifier.ModeSuggest, verifier.ModeApprove, verifier.ModeAuto, "alert"} {
+		t.Run(string(mode), func(t *testing.T) {
+			t.Parallel()
+			s := newSim(t, mode)
+			if mode == "alert" {
+				s = newSim(t, verifier.ModeAuto)
+				s.rules[0].OnFail = verifier.FailAlert
+			}
+			s.late = time.Minute // pages take their time
+			names := []string{"cart", "checkout", "search"}
+			s.good(names...)
+			ids := map[string]string{}
+			for _, name := range names {
+				s.broken[name+" 1.1"] = 0.2
+				ids[name] = s.deploy(name, "1.1").Verification
+				s.clock = s.clock.Add(5 * time.Second)
+			}
+			s.run(10 * time.Minute)
+			pages, chats := map[string]bool{}, map[string]string{}
+			for _, in := range s.told {
+				if in.Person && in.Resolved == nil {
+					pages[in.Title] = true
+				}
+				chats[in.Labels["service"]] = in.Text
+			}
+			if len(pages) != 1 || !pages["production itself seems to be the trouble: rollbacks are held"] {
+				t.Errorf("pages %v, want the environment's alone", pages)
+			}
+			for name, id := range ids {
+				v := s.get(id)
+				if mode != "alert" && (v.Rollback == nil || v.Rollback.State != verifier.RollbackVetoed) {
+					t.Errorf("rollback of %s %+v", name, v.Rollback)
+				}
+				if said := chats[name]; !strings.Contains(said, "environment") && !strings.Contains(said, "itself seems to be the trouble") && !strings.Contains(said, "unrelated services") {
+					t.Errorf("the chat hears of %s: %q", name, said)
+				}
+			}
+			if len(s.calls) != 0 {
+				t.Errorf("%d calls", len(s.calls))
+			}
+		})
 	}
 }

@@ -246,9 +246,17 @@ func (c *change) memberText(m verifier.Member) string {
 	}
 	parts := []string{"(" + facts + ").", sentence(m.Text), sentence(m.Rollback)}
 	if m.Resolution != "" {
-		parts = append(parts, sentence(strings.ToUpper(m.Resolution[:1])+m.Resolution[1:]))
+		parts = append(parts, sentence(capital(m.Resolution)))
 	}
 	return strings.Join(slices.DeleteFunc(parts, func(s string) bool { return s == "" }), " ")
+}
+
+// capital begins a sentence with what an ASCII text says.
+func capital(s string) string {
+	if s == "" {
+		return s
+	}
+	return strings.ToUpper(s[:1]) + s[1:]
 }
 
 func memberOf(c *change, v *verifier.Verification) verifier.Member {
@@ -265,6 +273,9 @@ func memberOf(c *change, v *verifier.Verification) verifier.Member {
 		if f.Outcome == verifier.Fail && f.Counts() && f.Severity == verifier.SeverityPage {
 			m.Severity = verifier.SeverityPage
 		}
+	}
+	if c.environmentHeld(d.Environment) {
+		excuse(&m, v.Rollback != nil && v.Rollback.Person)
 	}
 	return m
 }
@@ -286,13 +297,6 @@ func needsPerson(v *verifier.Verification) bool {
 		return page && !vetoedWithEnvironment(v.Rollback)
 	}
 	return page
-}
-
-// vetoedWithEnvironment reports whether the rollback is held because the environment is the trouble: that has its own page.
-func vetoedWithEnvironment(r *verifier.Rollback) bool {
-	return slices.ContainsFunc(r.Guards, func(g verifier.GuardAnswer) bool {
-		return g.Denies && (g.Guard == verifier.GuardEnvironment || g.Guard == verifier.GuardHeld && strings.HasPrefix(g.Text, heldBy+Daemon+":"))
-	})
 }
 
 // rollbackText says what is being done about it.
@@ -361,19 +365,6 @@ func (c *change) links(m verifier.Member) []verifier.Link {
 		links = append(links, verifier.Link{Text: "Runbook", URL: runbook})
 	}
 	return links
-}
-
-// environmentIncident is the one page about an environment whose services fail together.
-func (c *change) environmentIncident(env, id, why string, until time.Time) {
-	in := &verifier.Incident{
-		ID: fmt.Sprintf("%s/%d", id, c.now.UnixMilli()), Kind: verifier.IncidentEnvironment, Opened: c.now,
-		Labels: map[string]string{"kind": string(verifier.IncidentEnvironment), "environment": env, "severity": string(verifier.SeverityPage), "outcome": "held"},
-		Title:  env + " itself seems to be the trouble: rollbacks are held",
-		Text: fmt.Sprintf("%s. Rollbacks in %s are held until %s, or until somebody ends the hold %s.",
-			strings.TrimSuffix(why, "."), env, c.clock(until, "15:04"), id),
-		Severity: verifier.SeverityPage, Person: true, URL: c.URL + "/holds",
-	}
-	c.cases = append(c.cases, in)
 }
 
 // tellVerdict tells of a good or an open end where the catalogue asks for it.

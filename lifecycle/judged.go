@@ -67,6 +67,9 @@ func (c *change) failed(v *verifier.Verification, e Judged) {
 	if r := v.Rollback; (r == nil || r.Person && r.State == verifier.RollbackVetoed) && !dismissed(v) && slices.ContainsFunc(v.Findings, verifier.Finding.RollsBack) {
 		c.propose(v, asked{shared: e.Shared, rules: e.Rules})
 	}
+	if v.Rollback == nil && !v.Late && needsPerson(v) {
+		c.lookAtEnvironment(v)
+	}
 	c.update(v)
 }
 

@@ -84,7 +84,7 @@ func apply(s *verifier.Scene, e verifier.Effects) {
 			}
 		}
 		if v.FailedAt != nil && !slices.ContainsFunc(s.Failures, func(f verifier.Failure) bool { return f.Verification == v.ID }) {
-			s.Failures = append(s.Failures, verifier.Failure{Verification: v.ID, Place: v.Deploy.Place, Group: v.Deploy.GroupOrID(), At: *v.FailedAt})
+			s.Failures = append(s.Failures, verifier.Failure{Verification: v.ID, Place: v.Deploy.Place, Group: v.Deploy.GroupOrID(), At: *v.FailedAt, Incident: v.Incident})
 		}
 	}
 	for _, in := range e.Incidents {

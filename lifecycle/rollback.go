@@ -4,7 +4,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"strings"
-	"time"
 
 	"verifier"
 )
@@ -219,25 +218,4 @@ func (c *change) called(e Called) error {
 	}
 	c.update(v)
 	return nil
-}
-
-// environmentHold begins the id of a hold that the daemon made itself.
-const environmentHold = "environment:"
-
-// holdEnvironment stops rollbacks in the environment for an hour, and says so once.
-func (c *change) holdEnvironment(v *verifier.Verification, why string) {
-	env := v.Deploy.Environment
-	id := environmentHold + strings.ToLower(env)
-	for _, h := range c.scene.Holds {
-		if h.ID == id && h.Active(c.now) {
-			return
-		}
-	}
-	until := c.now.Add(time.Hour)
-	c.out.Holds = append(c.out.Holds, verifier.Hold{
-		ID: id, By: Daemon, Reason: why, At: c.now, Until: &until, Services: []string{}, Environments: []string{env}, Teams: []string{},
-		Stops: []string{verifier.StopsRollback},
-	})
-	c.audit(Daemon, "hold", id, why, "")
-	c.environmentIncident(env, id, why, until)
 }

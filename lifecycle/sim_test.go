@@ -36,7 +36,8 @@ type sim struct {
 	answer  func(verifier.RollbackCall) error // of the deploy tool
 	follows bool                              // the deploy tool deploys what it is told to
 	number  int
-	done    int // calls that the deploy tool has followed
+	done    int           // calls that the deploy tool has followed
+	late    time.Duration // messages are sent so long after they are asked for
 }
 
 type version struct {
@@ -69,12 +70,12 @@ func newSim(t *testing.T, mode verifier.RollbackMode) *sim {
 	st.Now = func() time.Time { return s.clock }
 	s.store = st
 	s.world = World{
-		URL: "https://v", Unrelated: DefaultUnrelated, Route: route,
+		URL: "https://v", Unrelated: DefaultUnrelated,
 		Rules: func(verifier.Deploy) ([]verifier.Rule, string) { return s.rules, "sha256:sim" },
 	}
 	s.runner = &Runner{
 		lanes: newLanes(), Store: st, Now: func() time.Time { return s.clock }, Log: slog.New(slog.DiscardHandler),
-		World:   func() World { w := s.world; w.Catalogue = s.catalogue(); return w },
+		World:   func() World { w := s.world; w.Catalogue, w.Route = s.catalogue(), s.route; return w },
 		Sources: func() Backends { return Backends{"logs": s} },
 		Performers: map[verifier.ActionKind]verifier.Performer{
 			verifier.ActionAlert: performs(s.tell), verifier.ActionRollback: performs(s.roll),
@@ -89,8 +90,8 @@ func (s *sim) catalogue() *verifier.Catalogue {
 }
 
 // route tells one chat of everything.
-func route(in verifier.Incident, now time.Time) []verifier.Action {
-	return []verifier.Action{{Key: "alert/" + in.ID + "/chat", Kind: verifier.ActionAlert, Subject: in.ID, State: verifier.ActionWaiting, Created: now, DueAt: now}}
+func (s *sim) route(in verifier.Incident, now time.Time) []verifier.Action {
+	return []verifier.Action{{Key: "alert/" + in.ID + "/chat", Kind: verifier.ActionAlert, Subject: in.ID, State: verifier.ActionWaiting, Created: now, DueAt: now.Add(s.late)}}
 }
 
 type performs func(context.Context, verifier.Action) (verifier.Performed, error)

@@ -311,13 +311,13 @@ func sceneOf(t *tx, d verifier.Deploy, verification string, now time.Time) (*ver
 		if v.Late || v.Mark != nil && v.Mark.Good {
 			continue // not now, or not at all
 		}
-		s.Failures = append(s.Failures, verifier.Failure{Verification: v.ID, Place: v.Deploy.Place, Group: v.Deploy.GroupOrID(), At: *v.FailedAt})
+		s.Failures = append(s.Failures, verifier.Failure{Verification: v.ID, Place: v.Deploy.Place, Group: v.Deploy.GroupOrID(), At: *v.FailedAt, Incident: v.Incident})
 	}
 	s.Incidents, err = incidentsOf(t, s)
 	return s, err
 }
 
-// incidentsOf are the open ones with a member in the place, those of its watches, and those of the deploy's group up to the first
+// incidentsOf are the open ones with a member in the place, those of its watches and of the failures around, and those of the deploy's group up to the first
 // that is open.
 func incidentsOf(t *tx, s *verifier.Scene) ([]verifier.Incident, error) {
 	list, err := collect(t, scanIncident, `SELECT i.body FROM incident_places p JOIN incidents i ON i.id = p.incident
@@ -329,6 +329,11 @@ func incidentsOf(t *tx, s *verifier.Scene) ([]verifier.Incident, error) {
 	for _, v := range s.Watches {
 		if v.Incident != "" {
 			ids = append(ids, v.Incident)
+		}
+	}
+	for _, f := range s.Failures {
+		if f.Incident != "" {
+			ids = append(ids, f.Incident)
 		}
 	}
 	slices.Sort(ids)

@@ -246,6 +246,10 @@ func (l *loader) checkMeasure(m verifier.Measure, bad func(string, string, ...an
 	check, known := l.sources[m.Source]
 	if !known {
 		names := slices.Sorted(maps.Keys(l.sources))
+		if len(names) == 0 {
+			bad("measure.source", "verifier.yaml has no sources; write one there, like sources: {%s: {type: files, path: '/var/log/shop/*.log'}}", m.Source)
+			return 0
+		}
 		bad("measure.source", "%s is none of verifier.yaml's sources (%s)%s", m.Source, strings.Join(names, ", "), didYouMean(m.Source, names))
 		return 0
 	}

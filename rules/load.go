@@ -27,6 +27,13 @@ type CheckMeasure func(verifier.Measure) (window time.Duration, err error)
 
 const maxFile = 1 << 20
 
+// firstRule is what stands in the error of somebody who has no rules yet; logs is a source of verifier.yaml.
+const firstRule = `rules:
+  - name: error-burst
+    measure: {source: logs, count: 'log.level:ERROR'}
+    limit: {above: 10, within: 5m}
+`
+
 // Load reads the rules of a file, or of all *.yaml and *.yml files of a folder. sources are the checks by source name; with nil
 // neither names nor queries are checked. The error names everything that is wrong, each with file, line, column and what to write.
 func Load(path string, sources map[string]CheckMeasure) (*Set, error) {
@@ -50,7 +57,7 @@ func Load(path string, sources map[string]CheckMeasure) (*Set, error) {
 func filesOf(path string) ([]string, error) {
 	info, err := os.Stat(path)
 	if err != nil {
-		return nil, fmt.Errorf("read the rules: %w; name them with `rules:` in verifier.yaml", err)
+		return nil, fmt.Errorf("read the rules: %w; name the file or folder with `rules:` in verifier.yaml, or write a first one:\n\n%s", err, firstRule)
 	}
 	if !info.IsDir() {
 		return []string{path}, nil

@@ -29,7 +29,7 @@ type Status struct {
 
 func (d *Daemon) status(ctx context.Context) any {
 	s := d.live()
-	out := Status{Version: version, Rules: s.rules.Len(), Sources: map[string]string{}, Problem: d.problem.Load().(string), Held: s.cfg.frozen(), Services: s.catalogue.ServiceNames()}
+	out := Status{Version: version, Rules: s.rules.Len(), Sources: map[string]string{}, Problem: d.problem.Load().(string), Held: s.cfg.frozen(), Services: append([]string{}, s.catalogue.ServiceNames()...)}
 	out.Active, out.Waiting, _ = d.store.Counts(ctx)
 	var err error
 	out.Unclaimed, err = unclaimed(ctx, d.store, s.catalogue)

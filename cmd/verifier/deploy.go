@@ -208,10 +208,20 @@ func (l *liveLine) show(text string) {
 	}
 	l.last = text
 	if l.terminal {
-		fmt.Fprintf(l.w, "\r\x1b[2K%s", clip(text, 110))
+		fmt.Fprintf(l.w, "\r\x1b[2K%s", clip(text, l.width()))
 		return
 	}
 	fmt.Fprintln(l.w, text)
+}
+
+// width is the terminal's as it is now; a longer line could not be written over.
+func (l *liveLine) width() int {
+	if f, ok := l.w.(*os.File); ok {
+		if columns, _, err := term.GetSize(int(f.Fd())); err == nil && columns > 10 {
+			return columns - 1
+		}
+	}
+	return 79
 }
 
 func (l *liveLine) end() {

@@ -10,6 +10,7 @@ import (
 	"fmt"
 	"os"
 	"os/signal"
+	"strings"
 	"syscall"
 	_ "time/tzdata" // time zones where the system has none, as in small containers
 
@@ -76,5 +77,38 @@ func rootCommand() *cobra.Command {
 	add("ask", deployCommand(), statusCommand(), explainCommand(), orderCommand("approve"), orderCommand("deny"), orderCommand("rollback"),
 		orderCommand("cancel"), orderCommand("dismiss"), markCommand(), holdCommand(), muteCommand())
 	add("store", reportCommand(), importCommand(), deploysCommand(), tokenCommand(), backupCommand(), restoreCommand(), migrateCommand())
+	friendly(root)
 	return root
+}
+
+// friendly lets every command say how it is written when it is written otherwise, and what a mistyped one may have meant.
+func friendly(c *cobra.Command) {
+	for _, sub := range c.Commands() {
+		friendly(sub)
+	}
+	if c.HasParent() && c.HasSubCommands() && c.RunE == nil {
+		c.Args = func(c *cobra.Command, args []string) error {
+			if len(args) == 0 {
+				return nil
+			}
+			problem := fmt.Sprintf("there is no %s %s", c.CommandPath(), args[0])
+			if near := c.SuggestionsFor(args[0]); len(near) > 0 {
+				problem += "; did you mean " + strings.Join(near, " or ") + "?"
+			}
+			return fmt.Errorf("%s (%s --help lists them)", problem, c.CommandPath())
+		}
+		c.RunE = func(c *cobra.Command, _ []string) error { return c.Help() }
+		return
+	}
+	if check := c.Args; check != nil && c.HasParent() {
+		c.Args = func(c *cobra.Command, args []string) error {
+			if err := check(c, args); err != nil {
+				return fmt.Errorf("write %s", c.UseLine())
+			}
+			return nil
+		}
+	}
+	c.SetFlagErrorFunc(func(c *cobra.Command, err error) error {
+		return fmt.Errorf("%w (%s --help lists them)", err, c.CommandPath())
+	})
 }

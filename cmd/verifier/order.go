@@ -80,31 +80,56 @@ func newest(ctx context.Context, ask *client, place url.Values) (verifier.Verifi
 
 func markCommand() *cobra.Command {
 	c := &cobra.Command{
-		Use:       "mark good|bad DEPLOY",
-		Short:     "Say what a deploy really was",
-		Args:      cobra.ExactArgs(2),
-		ValidArgs: []string{"good", "bad"},
-		RunE: func(c *cobra.Command, args []string) error {
-			if args[0] != "good" && args[0] != "bad" {
-				return fmt.Errorf("mark %q: write good or bad", args[0])
-			}
-			cause, _ := c.Flags().GetString("cause")
-			if cause == "" {
-				return errors.New("--cause is missing: say what you saw")
-			}
-			ask, err := clientOf(c)
-			if err != nil {
-				return err
-			}
-			var d verifier.Deploy
-			body := map[string]any{"good": args[0] == "good", "cause": cause}
-			if err := ask.do(c.Context(), http.MethodPost, "/v1/deploys/"+url.PathEscape(args[1])+"/mark", body, &d); err != nil {
-				return err
-			}
-			return printed(c, d, func(w io.Writer) { fmt.Fprintf(w, "%s %s is marked %s\n", d.Service, d.Version, args[0]) })
-		},
+		Use:     "mark {good | bad} {DEPLOY | SERVICE ENV}",
+		Short:   "Say what a deploy really was",
+		Long:    "Say what a deploy really was.\n\nSERVICE ENV stands for the newest deploy there.",
+		Example: "  verifier mark bad checkout production --cause 'prices were wrong, with status 200'",
+		Args:    cobra.RangeArgs(2, 3),
+		RunE:    mark,
 	}
 	addServerFlags(c)
+	c.Flags().String("target", "", "tenant, region or cell")
 	c.Flags().String("cause", "", "what you saw")
 	return c
+}
+
+func mark(c *cobra.Command, args []string) error {
+	if args[0] != "good" && args[0] != "bad" {
+		return fmt.Errorf("mark %q: write good or bad", args[0])
+	}
+	cause, _ := c.Flags().GetString("cause")
+	if cause == "" {
+		return errors.New("--cause is missing: say what you saw")
+	}
+	ask, err := clientOf(c)
+	if err != nil {
+		return err
+	}
+	id := args[1]
+	if len(args) == 3 {
+		if id, err = newestDeploy(c.Context(), ask, placeQuery(c, args[1:])); err != nil {
+			return err
+		}
+	}
+	var d verifier.Deploy
+	body := map[string]any{"good": args[0] == "good", "cause": cause}
+	if err := ask.do(c.Context(), http.MethodPost, "/v1/deploys/"+url.PathEscape(id)+"/mark", body, &d); err != nil {
+		return err
+	}
+	return printed(c, d, func(w io.Writer) {
+		fmt.Fprintf(w, "%s %s in %s is marked %s\n", d.Service, d.Version, d.Environment, args[0])
+	})
+}
+
+// newestDeploy is the id of the newest deploy of a place.
+func newestDeploy(ctx context.Context, ask *client, place url.Values) (string, error) {
+	place.Set("limit", "1")
+	var list struct{ Items []verifier.Deploy }
+	if err := ask.do(ctx, http.MethodGet, "/v1/deploys?"+place.Encode(), nil, &list); err != nil {
+		return "", err
+	}
+	if len(list.Items) == 0 {
+		return "", fmt.Errorf("no deploy of %s in %s is known", place.Get("service"), place.Get("environment"))
+	}
+	return list.Items[0].ID, nil
 }

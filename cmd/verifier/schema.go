@@ -12,6 +12,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"verifier/outbound"
+	"verifier/rollback"
 	"verifier/rules"
 )
 
@@ -58,6 +59,9 @@ func schemaOf(t reflect.Type) *jsonschema.Schema {
 			one.OneOf = append(one.OneOf, typed(nested(sourceTypes[kind]()), kind))
 		}
 		return one
+	case reflect.TypeFor[rollback.CommandConfig]():
+		type plain rollback.CommandConfig
+		return &jsonschema.Schema{OneOf: []*jsonschema.Schema{{Type: "array", Items: &jsonschema.Schema{Type: "string"}}, nested(&plain{})}}
 	case reflect.TypeFor[ServicesConfig]():
 		return &jsonschema.Schema{OneOf: []*jsonschema.Schema{
 			{Type: "string", Description: "a folder of files with one list each"}, {Type: "array", Items: nested(&ServiceConfig{})},

@@ -85,6 +85,9 @@ func TestEveryKeyIsShown(t *testing.T) {
 	for _, of := range []any{&Config{}, &ServiceConfig{}, &RollbackConfig{}} {
 		yamlKeys(reflect.TypeOf(of), keys)
 	}
+	for _, make := range sourceTypes {
+		yamlKeys(reflect.TypeOf(make()), keys)
+	}
 	for _, key := range slices.Sorted(maps.Keys(keys)) {
 		if !regexp.MustCompile(`(^|[^a-z_])`+regexp.QuoteMeta(key)+`:`).MatchString(text) && !strings.Contains(text, "`"+key+"`") {
 			t.Errorf("no example and no document shows the key %s", key)

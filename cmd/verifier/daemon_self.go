@@ -3,9 +3,11 @@ package main
 import (
 	"context"
 	"errors"
+	"fmt"
 	"maps"
 	"net/http"
 	"net/url"
+	"regexp"
 	"slices"
 	"strings"
 	"time"
@@ -40,6 +42,8 @@ func (d *Daemon) status(ctx context.Context) any {
 	return out
 }
 
+const filesTrouble = "source/files"
+
 // troubles are the daemon's own, by the id of the incident that tells of each.
 func (d *Daemon) troubles() map[string]string {
 	out := map[string]string{}
@@ -49,7 +53,7 @@ func (d *Daemon) troubles() map[string]string {
 		}
 	}
 	if problem := d.problem.Load().(string); problem != "" {
-		out["source/files"] = "The files on disk are wrong, those of before stay in force: " + problem
+		out[filesTrouble] = "The files on disk are wrong, those of before stay in force: " + problem
 	}
 	return out
 }
@@ -72,7 +76,7 @@ func (d *Daemon) keepSelf(ctx context.Context) {
 }
 
 func (d *Daemon) tellSelf(ctx context.Context) {
-	receiver := d.live().cfg.Self.Receiver
+	cfg := d.live().cfg
 	open, _, err := d.store.Incidents(ctx, verifier.IncidentFilter{Kind: verifier.IncidentSource, Open: true})
 	if err != nil {
 		d.failed("look at the daemon's own troubles", err)
@@ -81,22 +85,48 @@ func (d *Daemon) tellSelf(ctx context.Context) {
 	now, troubles := d.now(), d.troubles()
 	for _, in := range open {
 		name := selfName(in.ID)
-		if _, still := troubles[name]; still {
-			delete(troubles, name)
+		text, still := troubles[name]
+		delete(troubles, name)
+		switch {
+		case !still:
+			in.Resolved = &now
+			in.Title = strings.Replace(in.Title, "cannot", "can", 1) + " again"
+			in.Text = "It could not from " + moment(in.Opened, now, cfg.zone) + " to " + moment(now, now, cfg.zone) + "."
+		case name == filesTrouble && in.Text != text: // a source's words change all the time, those of files when somebody writes
+			in.Title, in.Text = selfTitle(name, text), text
+		default:
 			continue
 		}
-		in.Resolved, in.Updated = &now, now
-		in.Title = strings.Replace(in.Title, "cannot", "can again", 1)
-		d.failed("resolve "+in.ID, d.tell(ctx, in))
+		in.Updated = now
+		d.failed("tell of "+in.ID, d.tell(ctx, in))
 	}
 	for _, name := range slices.Sorted(maps.Keys(troubles)) {
-		what := strings.TrimPrefix(name, "source/")
 		d.failed("tell of "+name, d.tell(ctx, verifier.Incident{
-			ID: name + "@" + now.UTC().Format(time.RFC3339), Kind: verifier.IncidentSource, Receiver: receiver, Opened: now, Updated: now,
+			ID: name + "@" + now.UTC().Format(time.RFC3339), Kind: verifier.IncidentSource, Receiver: cfg.Self.Receiver, Opened: now, Updated: now,
 			Labels: map[string]string{"kind": string(verifier.IncidentSource), "severity": string(verifier.SeverityPage)},
-			Title:  "verifier cannot read " + what, Text: troubles[name], Severity: verifier.SeverityPage, Person: true, URL: d.live().cfg.URL + "/",
+			Title:  selfTitle(name, troubles[name]), Text: troubles[name], Severity: verifier.SeverityPage, Person: true, URL: cfg.URL + "/",
 		}))
 	}
+}
+
+var namedFile = regexp.MustCompile(`[^\s/\\"]+\.ya?ml\b`)
+
+// selfTitle says what cannot be read: the source, or the file that the trouble begins with.
+func selfTitle(name, trouble string) string {
+	what := strings.TrimPrefix(name, "source/")
+	if name == filesTrouble {
+		what = orDefault(namedFile.FindString(trouble), "its files")
+	}
+	return "verifier cannot read " + what
+}
+
+// moment is a time as people read it, with its day where that is not today's.
+func moment(t, now time.Time, zone *time.Location) string {
+	t = t.In(zone)
+	if t.Format(time.DateOnly) != now.In(zone).Format(time.DateOnly) {
+		return t.Format("2 Jan 15:04 MST")
+	}
+	return t.Format("15:04 MST")
 }
 
 // selfName is the trouble that an incident tells of: its id without the time.
@@ -124,10 +154,34 @@ func (d *Daemon) resolveEnvironments(ctx context.Context) {
 		}
 		in.Resolved, in.Updated = &now, now
 		in.Title = "Rollbacks in " + in.Labels["environment"] + " are no longer held"
-		in.Text = "The hold has ended."
+		in.Text = "The hold has ended." + d.stillWorse(ctx, in.Labels["environment"])
 		in.Person = false
 		d.failed("resolve "+in.ID, d.tell(ctx, in))
 	}
+}
+
+const mostNamed = 10
+
+// stillWorse names what failed in the environment and is not over: it woke nobody by itself while the hold was on.
+func (d *Daemon) stillWorse(ctx context.Context, env string) string {
+	open, _, err := d.store.Incidents(ctx, verifier.IncidentFilter{Page: verifier.Page{Limit: 500}, Kind: verifier.IncidentVerdict, Open: true})
+	d.failed("look for what is still worse", err)
+	var names []string
+	for _, in := range open {
+		for _, m := range in.Members {
+			if m.Resolved == nil && strings.EqualFold(m.Place.Environment, env) {
+				names = append(names, m.Place.Service+" "+m.Version)
+			}
+		}
+	}
+	if len(names) == 0 {
+		return ""
+	}
+	more := ""
+	if n := len(names) - mostNamed; n > 0 {
+		names, more = names[:mostNamed], fmt.Sprintf(" and %d more", n)
+	}
+	return " Not yet back to normal: " + strings.Join(names, ", ") + more + "."
 }
 
 // keepHeartbeat calls the configured address as long as the store answers, so that somebody else notices when the daemon is gone.

@@ -85,3 +85,38 @@ func TestReportIsSentOnceEvenIfLate(t *testing.T) {
 		t.Errorf("%d incidents, %v", len(list), err)
 	}
 }
+
+// TestOwnTroubleSaysWhichFileAndThatItIsOver breaks the rules, then the configuration too, and mends both.
+func TestOwnTroubleSaysWhichFileAndThatItIsOver(t *testing.T) {
+	hook := openReceiver(t, nil)
+	config := frontConfig + "timezone: Europe/Berlin\nreceivers: [{name: sre, webhook_configs: [{url: '" + hook.URL + "'}]}]\nroute: {receiver: sre}\nself: {receiver: sre}\n"
+	f := openFront(t, config, frontRules)
+	defer f.stop()
+	heard := func(n int, problem string) (title, text string) {
+		t.Helper()
+		for range 200 {
+			f.daemon.tellSelf(t.Context())
+			if list := hook.all(); len(list) >= n && strings.Contains(f.daemon.problem.Load().(string), problem) {
+				notes := list[n-1].Body["alerts"].([]any)[0].(map[string]any)["annotations"].(map[string]any)
+				return notes["title"].(string), notes["text"].(string)
+			}
+			time.Sleep(50 * time.Millisecond)
+		}
+		t.Fatalf("%d messages, want %d", len(hook.all()), n)
+		return "", ""
+	}
+	f.write("rules.yaml", "rules: [\n")
+	if title, text := heard(1, "rules.yaml"); title != "🔴 verifier cannot read rules.yaml" || !strings.Contains(text, "rules.yaml:1") {
+		t.Errorf("it is told as %q: %q", title, text)
+	}
+	f.write("verifier.yaml", config+"nonsense: 1\n")
+	if title, text := heard(2, "verifier.yaml"); title != "🔴 verifier cannot read verifier.yaml" || !strings.Contains(text, "nonsense") {
+		t.Errorf("it is told as %q: %q", title, text)
+	}
+	f.write("rules.yaml", frontRules)
+	f.write("verifier.yaml", config)
+	title, text := heard(3, "")
+	if title != "🟢 verifier can read verifier.yaml again" || !strings.HasPrefix(text, "It could not from ") || !strings.Contains(text, " CE") || strings.Contains(text, "nonsense") {
+		t.Errorf("the end is told as %q: %q", title, text)
+	}
+}

@@ -223,6 +223,12 @@ func TestVariantUnrelatedServicesTogether(t *testing.T) {
 	if code := s.ask(http.MethodDelete, "/v1/holds/"+holds.Items[0].ID, "", nil); code >= 300 {
 		t.Errorf("to end the hold is answered %d", code)
 	}
+	s.daemon.resolveEnvironments(t.Context())
+	s.until("the page is resolved", func() bool { _, resolved := s.pages(); return len(resolved) == 1 })
+	list, _, err := s.daemon.store.Incidents(t.Context(), verifier.IncidentFilter{Kind: verifier.IncidentEnvironment})
+	if err != nil || len(list) != 1 || !strings.Contains(list[0].Text, "Not yet back to normal: ") || !strings.Contains(list[0].Text, "shop 1.1") {
+		t.Errorf("at the end of the hold the incident reads %+v (%v)", list, err)
+	}
 	s.month(map[string]int{"deploys": 6, "rollbacks": 0, "coverage.caught": 3})
 }
 

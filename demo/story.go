@@ -37,6 +37,7 @@ type story struct {
 	Options
 	began  time.Time
 	tools  *deployer
+	chat   *chat
 	daemon string
 	mu     sync.Mutex
 }
@@ -93,6 +94,7 @@ func (s *story) open(ctx context.Context, folder string) (end func() error, err 
 		return end, err
 	}
 	page, talk := openPager(s.say), openChat(s.say)
+	s.chat = talk
 	closeAll := func() {
 		for _, server := range []interface{ Close() }{s.tools.server, page.server, talk.server} {
 			server.Close()
@@ -141,6 +143,11 @@ func (s *story) tell(ctx context.Context) error {
 	}
 	if err := s.deployed(ctx, "1.1", "ben", verifier.FailedState); err != nil {
 		return err
+	}
+	select {
+	case <-s.chat.green:
+	case <-ctx.Done():
+		return fmt.Errorf("the chat never heard that the trouble is over: %w", ctx.Err())
 	}
 	return s.report(ctx, 1)
 }

@@ -102,11 +102,12 @@ type chat struct {
 	server *httptest.Server
 	mu     sync.Mutex
 	last   string // message
+	green  chan struct{}
 	say    func(format string, args ...any)
 }
 
 func openChat(say func(string, ...any)) *chat {
-	c := &chat{say: say}
+	c := &chat{say: say, green: make(chan struct{}, 1)}
 	c.server = httptest.NewServer(c)
 	return c
 }
@@ -115,14 +116,14 @@ func openChat(say func(string, ...any)) *chat {
 func (c *chat) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	var message struct {
 		Status            string
-		CommonAnnotations struct{ Title, Text, Summary, Description string }
+		CommonAnnotations struct{ Title, Text, Links string }
 	}
 	if err := json.NewDecoder(io.LimitReader(r.Body, 1<<20)).Decode(&message); err != nil {
 		http.Error(w, "this is no message", http.StatusBadRequest)
 		return
 	}
 	a := message.CommonAnnotations
-	text := strings.TrimSpace(a.Title + a.Summary + " " + a.Text + a.Description)
+	text := strings.TrimSpace(a.Title + " " + a.Text)
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	told, edited := text, c.last != "" && message.Status == "firing"
@@ -134,8 +135,17 @@ func (c *chat) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	case told == "": // nothing that a person would notice
 	case edited:
 		c.say("chat, edited: %s", told)
+	case message.Status == "firing":
+		c.say("page to the team's chat:")
+		for line := range strings.Lines(strings.TrimSpace(a.Title + "\n" + a.Text + "\n" + a.Links)) {
+			c.say("  │ %s", strings.TrimSpace(line))
+		}
 	default:
 		c.say("chat: %s", told)
+		select {
+		case c.green <- struct{}{}:
+		default:
+		}
 	}
 }
 

@@ -126,8 +126,9 @@ type Case struct {
 	Ended    bool      // no more evidence will come: say what can be said
 	Baseline *Baseline // nil: a first deploy has none
 	Arms     map[Arm]Evidence
-	Traffic  bool   // the service's other evidence shows that requests still come
-	Skip     []Span // not judged: other changes of the place took hold there
+	Traffic  bool           // the service's other evidence shows that requests still come
+	Skip     []Span         // not judged: other changes of the place took hold there
+	Zone     *time.Location // of the times in sentences; nil is UTC
 }
 
 // Span is a stretch of time.

@@ -9,8 +9,8 @@ import (
 	"verifier/rules"
 )
 
-// judge makes the findings of a watch out of its evidence. What was decided stays decided.
-func judge(w verifier.Watched, evidence []verifier.Evidence, sources Backends, now time.Time) []verifier.Finding {
+// judge makes the findings of a watch out of its evidence; their sentences tell times in the zone, nil is UTC. What was decided stays decided.
+func judge(w verifier.Watched, evidence []verifier.Evidence, sources Backends, zone *time.Location, now time.Time) []verifier.Finding {
 	v := w.Verification
 	findings := make([]verifier.Finding, 0, len(w.Rules))
 	for _, r := range w.Rules {
@@ -18,7 +18,9 @@ func judge(w verifier.Watched, evidence []verifier.Evidence, sources Backends, n
 			findings = append(findings, v.Findings[i])
 			continue
 		}
-		findings = append(findings, rules.Judge(r, caseOf(v, r, evidence, lagOf(sources, r), now), now))
+		c := caseOf(v, r, evidence, lagOf(sources, r), now)
+		c.Zone = zone
+		findings = append(findings, rules.Judge(r, c, now))
 	}
 	return findings
 }
@@ -91,7 +93,7 @@ func traffic(r verifier.Rule, v verifier.Verification, evidence []verifier.Evide
 }
 
 // recovered looks, at the end of a countdown, at the rules that asked for the rollback: all of them must be back.
-func recovered(w verifier.Watched, evidence []verifier.Evidence, sources Backends, now time.Time) (bool, string) {
+func recovered(w verifier.Watched, evidence []verifier.Evidence, sources Backends, zone *time.Location, now time.Time) (bool, string) {
 	v := w.Verification
 	if !countsDown(&v) {
 		return false, ""
@@ -106,7 +108,9 @@ func recovered(w verifier.Watched, evidence []verifier.Evidence, sources Backend
 		if !ok {
 			return false, "the rule " + f.Rule + " is gone"
 		}
-		back, text := rules.Recovered(r, caseOf(v, r, evidence, lagOf(sources, r), now), since, now)
+		c := caseOf(v, r, evidence, lagOf(sources, r), now)
+		c.Zone = zone
+		back, text := rules.Recovered(r, c, since, now)
 		texts = append(texts, text)
 		if !back {
 			return false, text

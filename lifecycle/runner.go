@@ -260,9 +260,9 @@ func (r *Runner) look(ctx context.Context, w verifier.Watched, world World, sour
 	if changed {
 		e.Evidence = evidence
 	}
-	e.Findings = judge(w, evidence, sources, now)
+	e.Findings = judge(w, evidence, sources, world.Zone, now)
 	e.Next = next(w, evidence, e.Findings, sources, now).Add(r.crowd.delay(w.Verification.ID, shortestStep(w.Rules)))
-	e.Recovered, e.RecoveredBy = recovered(w, evidence, sources, now)
+	e.Recovered, e.RecoveredBy = recovered(w, evidence, sources, world.Zone, now)
 	e.Relapsed = relapsed(w, evidence, sources, now)
 }
 

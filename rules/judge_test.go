@@ -2,6 +2,7 @@ package rules_test
 
 import (
 	"math"
+	"strings"
 	"testing"
 	"time"
 
@@ -310,7 +311,7 @@ func TestSentences(t *testing.T) {
 		},
 		{
 			"lagging", ratio, change(shop(steady, events(settled, 30, quiet)), verifier.ArmDeployed, func(e *verifier.Evidence) { e.Until = settled.Add(8 * time.Minute) }), verifier.Inconclusive, verifier.Lagging,
-			"Error ratio: logs lags behind: answered only up to 13:54.",
+			"Error ratio: logs lags behind: answered only up to 13:54 UTC.",
 		},
 		{
 			"gone", ratio, troubled(shop(steady, nil), verifier.SourceGone, "no index logs-*"), verifier.Inconclusive, verifier.SourceGone,
@@ -318,7 +319,7 @@ func TestSentences(t *testing.T) {
 		},
 		{
 			"bad data", ratio, shop(steady, events(settled, 60, same(80, 50))), verifier.Inconclusive, verifier.BadData,
-			"Error ratio: logs gave what cannot be: 80 events among 50 at 13:46.",
+			"Error ratio: logs gave what cannot be: 80 events among 50 at 13:46 UTC.",
 		},
 		{
 			"no rule",
@@ -340,6 +341,11 @@ func TestSentences(t *testing.T) {
 			}
 			if (f.At == nil) != (c.outcome == verifier.Pending) {
 				t.Errorf("at is %v for %s", f.At, f.Outcome)
+			}
+			c.c.Zone = time.FixedZone("ACDT", 10*3600+1800) // one sentence tells one zone
+			local := rules.Judge(c.rule, c.c, until.Add(time.Minute)).Text
+			if strings.Contains(local, "UTC") || strings.Count(local, "ACDT") != strings.Count(f.Text, "UTC") || strings.Contains(f.Text, "UTC") && strings.Contains(local, "13:") {
+				t.Errorf("in another zone: %s", local)
 			}
 		})
 	}
@@ -484,14 +490,14 @@ func TestRecovered(t *testing.T) {
 		ok   bool
 		text string
 	}{
-		{"ratio is back", ratioRule(), late(8, same(0.3, 50)), true, "Error ratio 0.6 % since 13:51, back inside"},
-		{"ratio is not", ratioRule(), late(8, same(2, 50)), false, "Error ratio 4 % since 13:51, still out of bounds"},
-		{"one step", ratioRule(), late(1, same(0, 50)), false, "Error ratio: 1 step with data since 13:51, too little to tell"},
-		{"no baseline", ratioRule(), without(late(8, same(0, 50)), verifier.ArmBefore), false, "Error ratio 0 % since 13:51, still out of bounds"},
+		{"ratio is back", ratioRule(), late(8, same(0.3, 50)), true, "Error ratio 0.6 % since 13:51 UTC, back inside"},
+		{"ratio is not", ratioRule(), late(8, same(2, 50)), false, "Error ratio 4 % since 13:51 UTC, still out of bounds"},
+		{"one step", ratioRule(), late(1, same(0, 50)), false, "Error ratio: 1 step with data since 13:51 UTC, too little to tell"},
+		{"no baseline", ratioRule(), without(late(8, same(0, 50)), verifier.ArmBefore), false, "Error ratio 0 % since 13:51 UTC, still out of bounds"},
 		{"count inside the scaled limit", burst, late(8, same(0.5, 50)), true, ""},
 		{"count beyond the scaled limit", burst, late(8, same(1, 50)), false, ""},
-		{"source is down", burst, troubled(late(8, same(0, 50)), verifier.SourceDown, "x"), false, "Errors: too little is known since 13:51"},
-		{"bad data", ratioRule(), late(8, same(60, 50)), false, "Error ratio: too little is known since 13:51"},
+		{"source is down", burst, troubled(late(8, same(0, 50)), verifier.SourceDown, "x"), false, "Errors: too little is known since 13:51 UTC"},
+		{"bad data", ratioRule(), late(8, same(60, 50)), false, "Error ratio: too little is known since 13:51 UTC"},
 	} {
 		ok, text := rules.Recovered(c.rule, c.c, since, since.Add(3*time.Minute))
 		if ok != c.ok || c.text != "" && text != c.text {

@@ -14,9 +14,9 @@ const stepsToRecover = 2
 func Recovered(r verifier.Rule, c verifier.Case, since, now time.Time) (ok bool, text string) {
 	v := look(r, c)
 	e := c.Arms[verifier.ArmDeployed]
-	samples, problem := sound(r, e.Samples)
+	samples, problem := v.sound(e.Samples)
 	if problem != "" || e.Trouble != "" || e.Partial != "" {
-		return false, v.subject() + ": too little is known since " + clock(since)
+		return false, v.subject() + ": too little is known since " + v.clock(since)
 	}
 	v.start = since
 	var judged []verifier.Sample
@@ -29,14 +29,14 @@ func Recovered(r verifier.Rule, c verifier.Case, since, now time.Time) (ok bool,
 	v.after = judged
 	value, known := v.plain(judged)
 	if len(judged) < stepsToRecover || !known {
-		return false, fmt.Sprintf("%s: %s with data since %s, too little to tell", v.subject(), plural(len(judged), "step"), clock(since))
+		return false, fmt.Sprintf("%s: %s with data since %s, too little to tell", v.subject(), plural(len(judged), "step"), v.clock(since))
 	}
 	back := r.Limit != nil && v.insideLimit(*r.Limit, judged) || r.Compare != nil && v.insideTolerance(*r.Compare, value)
 	word := "still out of bounds"
 	if back {
 		word = "back inside"
 	}
-	return back, fmt.Sprintf("%s %s since %s, %s", v.subject(), v.quantity(value), clock(since), word)
+	return back, fmt.Sprintf("%s %s since %s, %s", v.subject(), v.quantity(value), v.clock(since), word)
 }
 
 // insideLimit holds the stretch against the limit.

@@ -87,7 +87,7 @@ func (v view) detail() string {
 
 // compareText is value and window, baselines with where they came from, what is tolerated, and how sure it is.
 func (v view) compareText(said ruling, arms []against) string {
-	text := fmt.Sprintf("%s %s%s %s, %s UTC", v.subject(), v.compared(*said.value), v.detail(), v.afterText(), v.window())
+	text := fmt.Sprintf("%s %s%s %s, %s", v.subject(), v.compared(*said.value), v.detail(), v.afterText(), v.window())
 	for _, a := range arms {
 		text += "; against " + v.origin(a.arm) + ": " + v.compared(a.base)
 	}
@@ -106,11 +106,7 @@ func (v view) compareText(said ruling, arms []against) string {
 // window is the stretch that was judged.
 func (v view) window() string {
 	first, last := v.after[0].T.Add(-v.rule.Every), v.after[len(v.after)-1].T
-	from := clock(first)
-	if day := first.UTC().Format("2 Jan"); day != last.UTC().Format("2 Jan") {
-		from = day + " " + from
-	}
-	return from + " to " + clock(last)
+	return v.fromTo(first, last, last)
 }
 
 func (v view) upOrDown(said ruling) string {
@@ -141,11 +137,7 @@ func (v view) stretch() string {
 	if b == nil {
 		return "before" // unreachable: where there is evidence of it there is a stretch
 	}
-	from := clock(b.From)
-	if day := b.From.UTC().Format("2 Jan"); day != v.c.From.UTC().Format("2 Jan") {
-		from = day + " " + from
-	}
-	times := from + " to " + clock(b.Until) + " UTC"
+	times := v.fromTo(b.From, b.Until, v.c.From)
 	if b.Version == "" {
 		return times
 	}
@@ -185,7 +177,7 @@ func (v view) limitName(l verifier.Limit, bound *float64) string {
 }
 
 func (v view) limitText(l verifier.Limit, w window, said ruling) string {
-	text := fmt.Sprintf("%s %s%s %s, at %s UTC; %s", v.subject(), v.quantity(w.value), over(l), v.afterText(), clock(w.to), v.limitName(l, said.limit))
+	text := fmt.Sprintf("%s %s%s %s, at %s; %s", v.subject(), v.quantity(w.value), over(l), v.afterText(), v.clock(w.to), v.limitName(l, said.limit))
 	if l.For > 0 {
 		text += ", held for " + length(l.For)
 	}
@@ -223,7 +215,7 @@ func (v view) silentText() string {
 		proof += "; hosts not yet changed have data"
 	}
 	if n := len(v.after); n > 0 {
-		return v.subject() + ": nothing since " + clock(v.after[n-1].T) + " UTC " + v.afterText() + ", " + proof
+		return v.subject() + ": nothing since " + v.clock(v.after[n-1].T) + " " + v.afterText() + ", " + proof
 	}
 	return v.subject() + ": nothing at all " + v.afterText() + ", " + proof
 }
@@ -255,4 +247,21 @@ func (v view) troubleText() string {
 	return text
 }
 
-func clock(t time.Time) string { return t.UTC().Format("15:04") }
+// clock is a time of day in the zone that people read, with the zone's name.
+func (v view) clock(t time.Time) string { return t.In(zoneOf(v.c)).Format("15:04 MST") }
+
+// fromTo is a stretch of time, which begins with its day where that is not the day of the other time.
+func (v view) fromTo(from, to, other time.Time) string {
+	from, layout := from.In(zoneOf(v.c)), "15:04"
+	if from.Format(time.DateOnly) != other.In(zoneOf(v.c)).Format(time.DateOnly) {
+		layout = "2 Jan 15:04"
+	}
+	return from.Format(layout) + " to " + v.clock(to)
+}
+
+func zoneOf(c verifier.Case) *time.Location {
+	if c.Zone == nil {
+		return time.UTC
+	}
+	return c.Zone
+}

@@ -28,7 +28,7 @@ type view struct {
 func look(r verifier.Rule, c verifier.Case) view {
 	deployed := c.Arms[verifier.ArmDeployed]
 	v := view{rule: r, c: c, start: c.From.Add(r.Settle), trouble: deployed.Trouble, problem: deployed.Problem}
-	samples, problem := sound(r, deployed.Samples)
+	samples, problem := v.sound(deployed.Samples)
 	if problem != "" {
 		v.trouble, v.problem = verifier.BadData, problem
 	}
@@ -42,7 +42,7 @@ func look(r verifier.Rule, c verifier.Case) view {
 	reached := deployed.Until.Add(r.Every).After(c.Until)
 	v.ended = c.Ended
 	if v.ended && v.trouble == "" && !reached {
-		v.trouble, v.problem = verifier.Lagging, "answered only up to "+clock(deployed.Until)
+		v.trouble, v.problem = verifier.Lagging, "answered only up to "+v.clock(deployed.Until)
 	}
 	for _, s := range v.after {
 		v.count += s.Count
@@ -82,7 +82,7 @@ func (v view) baseline(arm verifier.Arm) (samples []verifier.Sample, why verifie
 	if !ok {
 		return nil, verifier.NoBaseline, ""
 	}
-	samples, problem = sound(v.rule, e.Samples)
+	samples, problem = v.sound(e.Samples)
 	switch {
 	case problem != "":
 		return nil, verifier.BadData, problem
@@ -132,7 +132,7 @@ const (
 )
 
 // sound is the samples up to the first that cannot be believed, and what is wrong with that one.
-func sound(r verifier.Rule, samples []verifier.Sample) ([]verifier.Sample, string) {
+func (v view) sound(samples []verifier.Sample) ([]verifier.Sample, string) {
 	for i, s := range samples {
 		problem := ""
 		switch {
@@ -142,14 +142,14 @@ func sound(r verifier.Rule, samples []verifier.Sample) ([]verifier.Sample, strin
 			problem = "a value beyond all measure"
 		case s.Count < 0 || s.Exposure < 0:
 			problem = "a negative count"
-		case r.Measure.Ratio != nil && s.Exposure == 0 && s.Count > 0,
+		case v.rule.Measure.Ratio != nil && s.Exposure == 0 && s.Count > 0,
 			s.Exposure > 0 && s.Count > s.Exposure*roundingSlack:
 			problem = number(s.Count) + " events among " + number(s.Exposure)
 		case i > 0 && !s.T.After(samples[i-1].T):
 			problem = "steps out of order"
 		}
 		if problem != "" {
-			return samples[:i], problem + " at " + clock(s.T)
+			return samples[:i], problem + " at " + v.clock(s.T)
 		}
 	}
 	return samples, ""

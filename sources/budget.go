@@ -124,6 +124,9 @@ func (l *Limited) learn(answers []verifier.Answer, took time.Duration) {
 		}
 		l.leaveAlone(failure.After)
 	}
+	if _, many := l.Backend.(*ByEnvironment); many { // each environment is left alone by itself
+		downs = 0
+	}
 	if downs > 0 && downs == len(answers) {
 		l.breaker.RecordFailure()
 	} else {
@@ -142,7 +145,7 @@ func (l *Limited) learn(answers []verifier.Answer, took time.Duration) {
 func ours(err error) bool { return errors.Is(err, errBudget) || errors.Is(err, context.Canceled) }
 
 func (l *Limited) leaveAlone(after time.Duration) {
-	if after <= 0 {
+	if _, many := l.Backend.(*ByEnvironment); many || after <= 0 {
 		return
 	}
 	l.mu.Lock()
@@ -154,6 +157,9 @@ func (l *Limited) leaveAlone(after time.Duration) {
 
 // Trouble is why the backend does not answer: empty while it does, or while it failed fewer than five times in a row.
 func (l *Limited) Trouble() string {
+	if b, many := l.Backend.(*ByEnvironment); many {
+		return b.trouble()
+	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.breaker.IsClosed() {

@@ -98,7 +98,7 @@ func (n nerdGraph) ask(ctx context.Context, texts []string) []nrqlAnswer {
 		if own := about(refused, alias); len(own) > 0 {
 			out[i].err = n.trouble(own)
 			if len(texts) > 1 && n.blames(own) {
-				out[i] = n.ask(ctx, texts[i : i+1])[0] // another query of the document may be the wrong one
+				out[i] = n.ask(ctx, texts[i:i+1])[0] // another query of the document may be the wrong one
 			}
 			continue
 		}

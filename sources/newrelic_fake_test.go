@@ -138,7 +138,7 @@ func recorded(t *testing.T, name string) string {
 type fakeNerdGraph struct {
 	t      *testing.T
 	vendor gqlDocument
-	say    func(nrql string) any                                        // a result, or GraphQL errors
+	say    func(nrql string) any                                            // a result, or GraphQL errors
 	whole  func(w http.ResponseWriter, document string, nrql []string) bool // answers the call itself
 
 	mu        sync.Mutex

@@ -323,7 +323,10 @@ func TestNewRelicRecordedBodies(t *testing.T) {
 	} {
 		t.Run(tt.file, func(t *testing.T) {
 			f, n := newFakeNerdGraph(t, func(string) any { return nil })
-			f.whole = func(w http.ResponseWriter, _ string, _ []string) bool { io.WriteString(w, recorded(t, tt.file)); return true }
+			f.whole = func(w http.ResponseWriter, _ string, _ []string) bool {
+				io.WriteString(w, recorded(t, tt.file))
+				return true
+			}
 			from := time.Unix(tt.from, 0)
 			got := n.Ask(context.Background(), []verifier.Question{{Measure: tt.measure, Subject: shop, From: from, To: from.Add(tt.step), Step: tt.step}})[0]
 			checkTrouble(t, got.Err, tt.problem, verifier.BadData)

@@ -29,12 +29,12 @@ verifier.yaml:2:6: url: "example.com" is no address; write one like https://veri
 	{`sources:
   a: {type: carbon}
   b: {url: x}
-`, `verifier.yaml:2:13: sources.a.type: there is no source of type "carbon"; write command, elasticsearch, files, http, newrelic or prometheus
+`, `verifier.yaml:2:13: sources.a.type: there is no source of type "carbon"; write by_environment, command, elasticsearch, files, http, newrelic or prometheus
     1 | sources:
 >   2 |   a: {type: carbon}
                     ^
     3 |   b: {url: x}
-verifier.yaml:3:6: sources.b.type: is missing; write command, elasticsearch, files, http, newrelic or prometheus
+verifier.yaml:3:6: sources.b.type: is missing; write by_environment, command, elasticsearch, files, http, newrelic or prometheus
     2 |   a: {type: carbon}
 >   3 |   b: {url: x}
              ^`},
@@ -169,4 +169,38 @@ self: {heartbeat: {url: x}}`, `verifier.yaml:2:25: self.heartbeat.url: is no add
 	{`gates: {a: {}}`, `verifier.yaml:1:12: gates.a: gates are not there yet; take the key out
 >   1 | gates: {a: {}}
                    ^`},
+	{`sources:
+  m:
+    type: by_environment
+    environments:
+      production: {type: prometheus}
+      staging: {type: carbon}
+      test: {type: by_environment, environments: {}}
+  n: {type: by_environment}
+`, `verifier.yaml:6:23: sources.m.environments.staging.type: there is no source of type "carbon"; write by_environment, command, elasticsearch, files, http, newrelic or prometheus
+    5 |       production: {type: prometheus}
+>   6 |       staging: {type: carbon}
+                              ^
+    7 |       test: {type: by_environment, environments: {}}
+verifier.yaml:7:20: sources.m.environments.test.type: by_environment does not stand within itself; write what the environment has
+    6 |       staging: {type: carbon}
+>   7 |       test: {type: by_environment, environments: {}}
+                           ^
+    8 |   n: {type: by_environment}
+verifier.yaml:8:6: sources.n.environments: is empty; write {production: {type: prometheus, url: …}, staging: {…}}
+    7 |       test: {type: by_environment, environments: {}}
+>   8 |   n: {type: by_environment}
+             ^`},
+	{`environments: [{name: production, aliases: [live]}]
+sources:
+  m:
+    type: by_environment
+    environments:
+      production: {type: prometheus, url: 'http://a'}
+      live: {type: files, path: x}
+`, `verifier.yaml:6:19: sources.m.environments.production: names production, as another key does; keep one
+    5 |     environments:
+>   6 |       production: {type: prometheus, url: 'http://a'}
+                          ^
+    7 |       live: {type: files, path: x}`},
 }

@@ -29,9 +29,7 @@ func (c *Config) finish() error {
 	c.finishAddresses(p)
 	c.checkEnvironments(p)
 	for _, name := range slices.Sorted(maps.Keys(c.Sources)) {
-		if problem := c.Sources[name].problem; problem != "" {
-			p.bad(key{"sources", name, "type"}, "%s", problem)
-		}
+		c.Sources[name].checkType(p, key{"sources", name})
 	}
 	for _, name := range slices.Sorted(maps.Keys(c.Sinks)) {
 		p.bad(key{"sinks", name}, "no such sink; the daemon's own metrics are at /metrics without any configuration")

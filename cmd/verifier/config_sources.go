@@ -30,12 +30,13 @@ type source interface {
 
 // sourceTypes are all types by the names that users write.
 var sourceTypes = map[string]func() source{
-	"command":       func() source { return &commandSource{} },
-	"elasticsearch": func() source { return &elasticsearchSource{} },
-	"files":         func() source { return &filesSource{} },
-	"http":          func() source { return &httpSource{} },
-	"newrelic":      func() source { return &newRelicSource{} },
-	"prometheus":    func() source { return &prometheusSource{} },
+	"by_environment": func() source { return &byEnvironmentSource{} },
+	"command":        func() source { return &commandSource{} },
+	"elasticsearch":  func() source { return &elasticsearchSource{} },
+	"files":          func() source { return &filesSource{} },
+	"http":           func() source { return &httpSource{} },
+	"newrelic":       func() source { return &newRelicSource{} },
+	"prometheus":     func() source { return &prometheusSource{} },
 }
 
 type commandSource struct {

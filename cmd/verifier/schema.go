@@ -56,8 +56,13 @@ func schemaOf(t reflect.Type) *jsonschema.Schema {
 	case reflect.TypeFor[SourceConfig]():
 		one := &jsonschema.Schema{Type: "object"}
 		for _, kind := range slices.Sorted(maps.Keys(sourceTypes)) {
-			one.OneOf = append(one.OneOf, typed(nested(sourceTypes[kind]()), kind))
+			if kind != "by_environment" { // which holds all the others
+				one.OneOf = append(one.OneOf, typed(nested(sourceTypes[kind]()), kind))
+			}
 		}
+		inner := jsonschema.NewProperties()
+		inner.Set("environments", &jsonschema.Schema{Type: "object", AdditionalProperties: &jsonschema.Schema{OneOf: slices.Clone(one.OneOf)}})
+		one.OneOf = append(one.OneOf, typed(&jsonschema.Schema{Type: "object", Properties: inner, AdditionalProperties: jsonschema.FalseSchema, Required: []string{"environments"}}, "by_environment"))
 		return one
 	case reflect.TypeFor[rollback.CommandConfig]():
 		type plain rollback.CommandConfig

@@ -37,6 +37,7 @@ type gitHubEvent struct {
 		State       string    `json:"state"`
 		Environment string    `json:"environment"`
 		CreatedAt   time.Time `json:"created_at"`
+		Description string    `json:"description"`
 		TargetURL   string    `json:"target_url"`
 		LogURL      string    `json:"log_url"`
 		Creator     struct {
@@ -83,6 +84,8 @@ func MapGitHub(in verifier.Delivery) (deploys []verifier.Deploy, ignored string,
 	}
 	status, known := gitHubStates[e.Status.State]
 	switch {
+	case strings.HasPrefix(e.Status.Description, verifier.OwnStatus):
+		return nil, "it is verifier's own verdict", nil
 	case e.Status.State == "inactive":
 		return nil, "inactive says that a newer deploy took over", nil
 	case !known:

@@ -369,3 +369,13 @@ func FuzzReadCSV(f *testing.F) {
 		})
 	})
 }
+
+// TestGitHubOwnVerdict keeps the daemon from taking the deployment status that it wrote itself for a deploy that failed.
+func TestGitHubOwnVerdict(t *testing.T) {
+	body := fmt.Sprintf(`{"deployment_status":{"id":3,"state":"failure","environment":"production","created_at":"2026-11-24T09:00:00Z","description":%q},
+		"deployment":{"id":1,"sha":"abc","ref":"main"},"repository":{"name":"shop"}}`, verifier.OwnStatus+"failed: Error ratio 3.1 %")
+	deploys, ignored, err := MapGitHub(verifier.Delivery{Body: []byte(body), ReceivedAt: now, Header: map[string][]string{"X-Github-Event": {"deployment_status"}}})
+	if err != nil || len(deploys) != 0 || ignored != "it is verifier's own verdict" {
+		t.Errorf("%v %q %v", deploys, ignored, err)
+	}
+}

@@ -1,0 +1,17 @@
+package verifier
+
+import "time"
+
+// SinkOrder is the payload of a sink action: what is written where. State is the moment that it tells of: a verdict, or Waiting, when
+// the deploy was live and its watch began. The verification is as it was then, so that every try writes the same.
+type SinkOrder struct {
+	Sink         string       `json:"sink"` // its name in the configuration
+	State        State        `json:"state"`
+	Service      string       `json:"service"` // as the sink calls it
+	At           time.Time    `json:"at"`
+	URL          string       `json:"url"` // of the verification's page
+	Verification Verification `json:"verification"`
+}
+
+// OwnStatus begins the descriptions of the deployment statuses that verifier writes itself, so that its hook knows them again.
+const OwnStatus = "verifier: "

@@ -15,6 +15,7 @@ type World struct {
 	Catalogue *verifier.Catalogue
 	Rules     func(verifier.Deploy) (rules []verifier.Rule, hash string)
 	Route     func(verifier.Incident, time.Time) []verifier.Action // who is to be told of an incident; nil tells nobody
+	Sinks     func(verifier.State) []string                        // the sinks that a verification in this state is written to; nil: none
 	URL       string                                               // of the console, without a slash at its end
 	Unrelated Unrelated
 	Zone      *time.Location // of the times that people read; nil is UTC
@@ -172,6 +173,7 @@ func (c *change) effects() verifier.Effects {
 	c.tell()
 	for _, v := range c.watches {
 		v.DueAt = c.due(v)
+		c.sink(v)
 		c.out.Verifications = append(c.out.Verifications, *v)
 	}
 	for _, in := range c.cases {

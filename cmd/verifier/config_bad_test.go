@@ -163,9 +163,42 @@ self: {heartbeat: {url: x}}`, `verifier.yaml:2:25: self.heartbeat.url: is no add
     1 | sources: {logs: {type: files, path: ./x.log}}
 >   2 | self: {heartbeat: {url: x}}
                                 ^`},
-	{`sinks: {graphite: {}}`, `verifier.yaml:1:19: sinks.graphite: no such sink; the daemon's own metrics are at /metrics without any configuration
+	{`sinks: {graphite: {}}`, `verifier.yaml:1:19: sinks.graphite.type: is missing; write elasticsearch, github, grafana or newrelic; the daemon's own metrics are at /metrics without any configuration
 >   1 | sinks: {graphite: {}}
                           ^`},
+	{`sinks: {a: {type: graphite}, b/c: {type: github, token: x}}`, `verifier.yaml:1:19: sinks.a.type: there is no sink of type "graphite"; write elasticsearch, github, grafana or newrelic; the daemon's own metrics are at /metrics without any configuration
+>   1 | sinks: {a: {type: graphite}, b/c: {type: github, token: x}}
+                          ^`},
+	{`sources: {logs: {type: files, path: ./x.log}}
+sinks:
+  a: {type: elasticsearch, url: 'http://x', index: A}
+  b: {type: grafana, url: 'http://x', panel_id: 3, token: x}
+  c: {type: github, token_file: ./none}
+  d: {type: newrelic, account_id: 1}
+  e: {type: newrelic, account_id: 1, region: mars, license_key: x}`, `verifier.yaml:3:52: sinks.a.index: "A" is no name of an index; write lower-case letters, digits, dots, dashes and underscores
+    2 | sinks:
+>   3 |   a: {type: elasticsearch, url: 'http://x', index: A}
+                                                           ^
+    4 |   b: {type: grafana, url: 'http://x', panel_id: 3, token: x}
+verifier.yaml:4:6: sinks.b.dashboard_uid: is missing; panel_id is a panel of it
+    3 |   a: {type: elasticsearch, url: 'http://x', index: A}
+>   4 |   b: {type: grafana, url: 'http://x', panel_id: 3, token: x}
+             ^
+    5 |   c: {type: github, token_file: ./none}
+verifier.yaml:5:6: sinks.c: token: read secret: open none: no such file or directory
+    4 |   b: {type: grafana, url: 'http://x', panel_id: 3, token: x}
+>   5 |   c: {type: github, token_file: ./none}
+             ^
+    6 |   d: {type: newrelic, account_id: 1}
+verifier.yaml:6:6: sinks.d.license_key: is missing; write license_key_file for events of verdicts, api_key_file for deployment markers, or both
+    5 |   c: {type: github, token_file: ./none}
+>   6 |   d: {type: newrelic, account_id: 1}
+             ^
+    7 |   e: {type: newrelic, account_id: 1, region: mars, license_key: x}
+verifier.yaml:7:46: sinks.e.region: "mars" is none; write us or eu
+    6 |   d: {type: newrelic, account_id: 1}
+>   7 |   e: {type: newrelic, account_id: 1, region: mars, license_key: x}
+                                                     ^`},
 	{`gates: {a: {}}`, `verifier.yaml:1:12: gates.a: gates are not there yet; take the key out
 >   1 | gates: {a: {}}
                    ^`},

@@ -31,9 +31,7 @@ func (c *Config) finish() error {
 	for _, name := range slices.Sorted(maps.Keys(c.Sources)) {
 		c.Sources[name].checkType(p, key{"sources", name})
 	}
-	for _, name := range slices.Sorted(maps.Keys(c.Sinks)) {
-		p.bad(key{"sinks", name}, "no such sink; the daemon's own metrics are at /metrics without any configuration")
-	}
+	c.checkSinks(p)
 	for _, name := range slices.Sorted(maps.Keys(c.Gates)) {
 		p.bad(key{"gates", name}, "gates are not there yet; take the key out")
 	}

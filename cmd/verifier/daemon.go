@@ -51,6 +51,7 @@ type setup struct {
 	backends  lifecycle.Backends
 	alerting  *alerting.Alerting
 	ways      map[string]rollback.Way
+	sinks     map[string]sinks.Sink
 	stamp     string // of the files on disk when they were read
 }
 
@@ -83,6 +84,9 @@ func loadFrom(cfg *Config, rt transport, log *slog.Logger, observe func(source, 
 		return nil, err
 	}
 	if err := cfg.checkReceivers(s.alerting.Receivers()); err != nil {
+		return nil, err
+	}
+	if s.sinks, err = cfg.openSinks(rt); err != nil {
 		return nil, err
 	}
 	s.stamp = stampOf(s)
@@ -139,6 +143,13 @@ func (d *Daemon) wire(cfg *Config) error {
 			}),
 			verifier.ActionRollback: rollback.NewCaller(func(name string) (rollback.Way, bool) { way, ok := d.live().ways[name]; return way, ok }),
 			verifier.ActionReport:   performer(d.sendReport),
+			verifier.ActionSink: &sinks.Performer{
+				Sink: func(name string) (sinks.Sink, bool) { sink, ok := d.live().sinks[name]; return sink, ok },
+				State: func(ctx context.Context, id string) (verifier.State, error) {
+					v, err := d.store.Verification(ctx, id)
+					return v.State, err
+				},
+			},
 		},
 		Observer: lifecycle.Observer{Woke: d.metrics.Woke, Moved: d.metrics.Moved, Acted: d.metrics.Acted},
 	}
@@ -258,7 +269,7 @@ func (d *Daemon) use(s *setup) {
 func (d *Daemon) world() lifecycle.World {
 	s := d.live()
 	return lifecycle.World{
-		Catalogue: s.catalogue, Rules: s.rules.For, Route: s.alerting.Targets, URL: s.cfg.URL, Unrelated: s.cfg.Unrelated, Frozen: s.cfg.frozen(), Zone: s.cfg.zone,
+		Catalogue: s.catalogue, Rules: s.rules.For, Route: s.alerting.Targets, Sinks: s.wanting, URL: s.cfg.URL, Unrelated: s.cfg.Unrelated, Frozen: s.cfg.frozen(), Zone: s.cfg.zone,
 	}
 }
 

@@ -14,6 +14,7 @@ import (
 	"verifier/outbound"
 	"verifier/rollback"
 	"verifier/rules"
+	"verifier/sinks"
 )
 
 func printSchema(c *cobra.Command, of string) error {
@@ -67,6 +68,11 @@ func schemaOf(t reflect.Type) *jsonschema.Schema {
 	case reflect.TypeFor[rollback.CommandConfig]():
 		type plain rollback.CommandConfig
 		return &jsonschema.Schema{OneOf: []*jsonschema.Schema{{Type: "array", Items: &jsonschema.Schema{Type: "string"}}, nested(&plain{})}}
+	case reflect.TypeFor[SinkConfig]():
+		return &jsonschema.Schema{Type: "object", OneOf: []*jsonschema.Schema{
+			typed(nested(&sinks.ElasticsearchConfig{}), "elasticsearch"), typed(nested(&sinks.GitHubConfig{}), "github"),
+			typed(nested(&sinks.GrafanaConfig{}), "grafana"), typed(nested(&sinks.NewRelicConfig{}), "newrelic"),
+		}}
 	case reflect.TypeFor[ServicesConfig]():
 		return &jsonschema.Schema{OneOf: []*jsonschema.Schema{
 			{Type: "string", Description: "a folder of files with one list each"}, {Type: "array", Items: nested(&ServiceConfig{})},

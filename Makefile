@@ -50,6 +50,7 @@ fuzz: ## each fuzz test for a while
 	$(GO) test -run '^$$' -fuzz FuzzLoad -fuzztime 30s ./rules
 	$(GO) test -run '^$$' -fuzz FuzzMapAPI -fuzztime 30s ./intake
 	$(GO) test -run '^$$' -fuzz FuzzMapGitHub -fuzztime 30s ./intake
+	$(GO) test -run '^$$' -fuzz FuzzMapOctopus -fuzztime 30s ./intake
 	$(GO) test -run '^$$' -fuzz FuzzReadCSV -fuzztime 30s ./intake
 	$(GO) test -run '^$$' -fuzz FuzzMonth -fuzztime 10s ./report
 

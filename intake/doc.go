@@ -31,6 +31,7 @@ type Recorder interface {
 
 // Hook is how a tool proves who it is.
 type Hook struct {
+	Header     string          `yaml:"header"` // that holds the secret, where the tool signs nothing
 	Secret     outbound.Secret `yaml:"secret"`
 	SecretFile string          `yaml:"secret_file"`
 }
@@ -57,36 +58,56 @@ func (e *Error) Status() int { return e.Code }
 
 // tool is one deploy tool: who may send, and what a delivery means. ignored says why a delivery without deploys is none.
 type tool struct {
-	check func(secret outbound.Secret, r *http.Request, body []byte) error
-	id    func(r *http.Request) string
-	apply func(d verifier.Delivery) (deploys []verifier.Deploy, ignored string, err error)
+	header string // names the tool's own header with the delivery's id
+	signs  bool   // and so needs no header for the secret
+	check  func(hook hook, r *http.Request, body []byte) error
+	apply  func(d verifier.Delivery) (deploys []verifier.Deploy, ignored string, err error)
 }
 
 var tools = map[string]tool{
-	"github": {check: checkGitHub, id: func(r *http.Request) string { return r.Header.Get("X-GitHub-Delivery") }, apply: MapGitHub},
+	"github":  {header: "X-GitHub-Delivery", signs: true, check: checkGitHub, apply: MapGitHub},
+	"octopus": {check: checkOctopus, apply: MapOctopus},
+}
+
+// hook is one that is configured, with its secret read.
+type hook struct {
+	header string
+	secret outbound.Secret
+}
+
+func (c Hook) read(name string) (hook, error) {
+	t, known := tools[name]
+	if !known {
+		return hook{}, fmt.Errorf("hooks.%s: no such tool; github and octopus are there, others post to /v1/deploys", name)
+	}
+	secret, err := outbound.ReadSecret(c.Secret.Reveal(), c.SecretFile)
+	switch {
+	case err != nil:
+		return hook{}, fmt.Errorf("hooks.%s: %w", name, err)
+	case secret == "":
+		return hook{}, fmt.Errorf("hooks.%s: the secret is missing; write secret_file", name)
+	case t.signs && c.Header != "":
+		return hook{}, fmt.Errorf("hooks.%s: header has no meaning here: %s signs what it sends; take it out", name, name)
+	case !t.signs && c.Header == "":
+		return hook{}, fmt.Errorf("hooks.%s: header is missing; write the name of the header that holds the secret, like X-Key", name)
+	}
+	return hook{c.Header, secret}, nil
 }
 
 // New serves POST /v1/deploys and POST /v1/hooks/{tool}. fail writes an error as the API does. Who may use /v1/deploys was checked
 // before.
 func New(c Config, r Recorder, fail func(http.ResponseWriter, *http.Request, error), now func() time.Time) (http.Handler, error) {
-	secrets := map[string]outbound.Secret{}
-	for name, hook := range c.Hooks {
-		if _, known := tools[name]; !known {
-			return nil, fmt.Errorf("hooks.%s: no such tool; github is there, others post to /v1/deploys", name)
+	hooks := map[string]hook{}
+	for name, configured := range c.Hooks {
+		var err error
+		if hooks[name], err = configured.read(name); err != nil {
+			return nil, err
 		}
-		secret, err := outbound.ReadSecret(hook.Secret.Reveal(), hook.SecretFile)
-		if err != nil {
-			return nil, fmt.Errorf("hooks.%s: %w", name, err)
-		}
-		if secret == "" {
-			return nil, fmt.Errorf("hooks.%s: the secret is missing; write secret_file", name)
-		}
-		secrets[name] = secret
 	}
-	h := &handler{recorder: r, fail: fail, now: now, secrets: secrets}
+	h := &handler{recorder: r, fail: fail, now: now, hooks: hooks}
 	mux := http.NewServeMux()
 	mux.HandleFunc("POST /v1/deploys", h.api)
-	mux.HandleFunc("POST /v1/hooks/{tool}", h.hook)
+	mux.HandleFunc("POST /v1/hooks/{tool}", h.hooked)
 	return mux, nil
 }
 
@@ -94,7 +115,7 @@ type handler struct {
 	recorder Recorder
 	fail     func(http.ResponseWriter, *http.Request, error)
 	now      func() time.Time
-	secrets  map[string]outbound.Secret
+	hooks    map[string]hook
 }
 
 func (h *handler) api(w http.ResponseWriter, r *http.Request) {
@@ -113,23 +134,24 @@ func (h *handler) api(w http.ResponseWriter, r *http.Request) {
 	h.record(w, r, delivery, []verifier.Deploy{deploy})
 }
 
-func (h *handler) hook(w http.ResponseWriter, r *http.Request) {
+func (h *handler) hooked(w http.ResponseWriter, r *http.Request) {
 	name := r.PathValue("tool")
 	t, known := tools[name]
-	secret, configured := h.secrets[name]
+	hook, configured := h.hooks[name]
 	if !known || !configured {
 		h.fail(w, r, fmt.Errorf("hook %s: %w; write hooks: {%s: {secret_file: …}} in verifier.yaml", name, verifier.ErrNotFound, name))
 		return
 	}
 	body, err := read(w, r)
 	if err == nil {
-		err = t.check(secret, r, body)
+		err = t.check(hook, r, body)
 	}
 	if err != nil {
 		h.fail(w, r, err)
 		return
 	}
-	delivery := h.delivery(r, name, t.id(r), body)
+	delivery := h.delivery(r, name, r.Header.Get(t.header), body)
+	delete(delivery.Header, http.CanonicalHeaderKey(hook.header))
 	delivery.By = name
 	deploys, ignored, err := t.apply(delivery)
 	if err != nil || ignored != "" {

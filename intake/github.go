@@ -13,17 +13,16 @@ import (
 	"time"
 
 	"verifier"
-	"verifier/outbound"
 )
 
 // checkGitHub holds the body against its signature.
-func checkGitHub(secret outbound.Secret, r *http.Request, body []byte) error {
+func checkGitHub(hook hook, r *http.Request, body []byte) error {
 	given, ok := strings.CutPrefix(r.Header.Get("X-Hub-Signature-256"), "sha256=")
 	if !ok {
 		return &Error{http.StatusUnauthorized, "X-Hub-Signature-256 is missing; set the webhook's secret in GitHub"}
 	}
 	signature, err := hex.DecodeString(given)
-	mac := hmac.New(sha256.New, []byte(secret.Reveal()))
+	mac := hmac.New(sha256.New, []byte(hook.secret.Reveal()))
 	mac.Write(body)
 	if err != nil || !hmac.Equal(signature, mac.Sum(nil)) {
 		return &Error{http.StatusUnauthorized, "X-Hub-Signature-256 does not fit the body; is the secret the same on both sides?"}

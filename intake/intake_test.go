@@ -214,7 +214,7 @@ func TestGitHubRefusals(t *testing.T) {
 	}
 	r := httptest.NewRequest(http.MethodPost, "/", nil)
 	r.Header.Set("X-Hub-Signature-256", vector.Signature)
-	if err := checkGitHub(outbound.Secret(vector.Secret), r, []byte(vector.Body)); err != nil {
+	if err := checkGitHub(hook{secret: outbound.Secret(vector.Secret)}, r, []byte(vector.Body)); err != nil {
 		t.Errorf("GitHub's own vector: %v", err)
 	}
 	_, h := serve(t)

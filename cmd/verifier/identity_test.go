@@ -6,6 +6,7 @@ import (
 	"encoding/hex"
 	"fmt"
 	"net/http"
+	"os"
 	"slices"
 	"strings"
 	"testing"
@@ -169,5 +170,29 @@ func TestGitHubThroughTheFrontDoor(t *testing.T) {
 	f.ask("GET", "/v1/deploys/github:7", "", &d)
 	if d.Service != "checkout" || d.Version != "1.4.2" || d.Status != verifier.Succeeded || d.Tool != "github" || d.StartedAt == nil || d.StartedAt.Minute() != 2 || d.At.Minute() != 5 {
 		t.Errorf("%+v", d)
+	}
+}
+
+// TestOctopusThroughTheFrontDoor posts a recorded event with its header, twice, and without it.
+func TestOctopusThroughTheFrontDoor(t *testing.T) {
+	f := openFront(t, frontConfig+"hooks: {octopus: {header: X-Key, secret: open-sesame}}\nservices: [{match: {service: octopub}, names: {octopus: 'Argo CD Octopub'}, team: web}]\n", frontRules)
+	defer f.stop()
+	text, err := os.ReadFile("../../testdata/octopus/subscription_deployment_failed.json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	body := strings.Replace(string(text), "DeploymentFailed", "DeploymentSucceeded", 1)
+	for i, want := range []int{http.StatusAccepted, http.StatusOK} {
+		var receipt verifier.Receipt
+		if code := f.ask("POST", "/v1/hooks/octopus", body, &receipt, "X-Key", "open-sesame"); code != want || receipt.ID != "octopus:Deployments-12519" {
+			t.Errorf("request %d is answered %d %+v", i+1, code, receipt)
+		}
+	}
+	if code := f.ask("POST", "/v1/hooks/octopus", body, nil); code != http.StatusUnauthorized {
+		t.Errorf("without the header: %d", code)
+	}
+	var d verifier.Deploy
+	if f.ask("GET", "/v1/deploys/octopus:Deployments-12519", "", &d); d.Service != "octopub" || d.Team != "web" || d.Version != "0.1.178" {
+		t.Errorf("recorded as %+v", d)
 	}
 }

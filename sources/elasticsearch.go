@@ -1,7 +1,6 @@
 package sources
 
 import (
-	"bytes"
 	"cmp"
 	"encoding/base64"
 	"fmt"
@@ -44,6 +43,7 @@ type Elasticsearch struct {
 	budget   *budget
 	mappings *shared[string, esMapping]
 	searches *shared[string, esReply]
+	names    *shared[string, esServices]
 	bundles  bundler
 }
 
@@ -86,6 +86,7 @@ func NewElasticsearch(c ElasticsearchConfig, rt http.RoundTripper) (*Elasticsear
 		mappings: newShared[string](mappingKept, func(m esMapping) bool { return m.err == nil }),
 		searches: newShared[string](min(moment, c.Lag/2), func(r esReply) bool { return r.err == nil }),
 	}
+	e.names = newShared[string](mappingKept, func(s esServices) bool { return s.ok })
 	e.bundles.send = e.send
 	return e, nil
 }
@@ -228,11 +229,4 @@ func CheckElasticsearch(m verifier.Measure) (window time.Duration, err error) {
 	s := verifier.Subject{Service: "x", Environment: "x", Target: "x", Version: "x", Team: "x", Labels: labelsIn(labels)}
 	_, err = compileES(m, s, time.Second, "message")
 	return 0, err
-}
-
-func jsonBytes(v any) []byte {
-	var b bytes.Buffer
-	enc := newJSONEncoder(&b)
-	_ = enc.Encode(v) // maps, slices and strings cannot fail
-	return bytes.TrimSpace(b.Bytes())
 }

@@ -162,16 +162,8 @@ func (e *Elasticsearch) add(ctx context.Context, a *esAsked, total *esTotal, fro
 	if r.Hits.Total != nil && len(a.groups) == 0 {
 		total.seen += r.Hits.Total.value
 	}
-	for i, name := range a.namedInOrder() {
-		var has struct {
-			Docs float64 `json:"doc_count"`
-		}
-		if raw := r.Aggs[fmt.Sprintf("has%d", i)]; raw != nil {
-			if err := json.Unmarshal(raw, &has); err != nil {
-				return e.unbelievable(err.Error())
-			}
-			total.has[name] += has.Docs
-		}
+	for _, name := range a.namedInOrder() {
+		total.has[name] += r.documents(having + name)
 	}
 	raw := r.Aggs["arm"]
 	if raw == nil {
@@ -352,70 +344,4 @@ func (e *Elasticsearch) finish(ctx context.Context, a *esAsked, total *esTotal, 
 	}
 	slices.Sort(out.Missing)
 	out.Missing = slices.Compact(out.Missing)
-}
-
-// recent is how far back names of services are looked for.
-const recent = 24 * time.Hour
-
-// unseen looks for the service among those that wrote in the last day. One that did is not unknown: it is silent.
-func (e *Elasticsearch) unseen(ctx context.Context, a *esAsked, out *verifier.Answer) {
-	known, documents, ok := e.services(ctx, a)
-	switch {
-	case !ok:
-	case documents == 0:
-		a.notes = append(a.notes, fmt.Sprintf("%s holds no document of the day before %s", e.Index, a.To.UTC().Format(time.RFC3339)))
-	case known[place{a.Subject.Service, a.Subject.Environment}]:
-		out.Unseen = false
-	default:
-		out.Nearest = nearestPlace(known, a.Subject)
-	}
-}
-
-// services are the names, with their environments, that documents of the last day have. It is asked once a minute at most.
-func (e *Elasticsearch) services(ctx context.Context, a *esAsked) (known map[place]bool, documents float64, ok bool) {
-	to := a.To.Truncate(time.Minute).Add(time.Minute)
-	by, err := a.service.grouped()
-	if err != nil || e.fields.service == "" {
-		return nil, 0, false
-	}
-	environments := object{}
-	if within, err := a.environment.grouped(); err == nil && e.fields.environment != "" {
-		environments = object{"aggs": object{"within": object{"terms": object{"field": within, "size": 20}}}}
-	}
-	terms := object{"terms": object{"field": by, "size": mostGroups}}
-	for k, v := range environments {
-		terms[k] = v
-	}
-	reply := e.search(ctx, object{
-		"size": 0, "track_total_hits": true, "query": object{"bool": object{"filter": []object{e.between(to.Add(-recent), to)}}}, "aggs": object{"services": terms},
-	})
-	if reply.err != nil || reply.result.partial() != "" {
-		return nil, 0, false
-	}
-	type bucket struct {
-		Key any `json:"key"`
-	}
-	var said struct {
-		Buckets []struct {
-			bucket
-			Within struct {
-				Buckets []bucket `json:"buckets"`
-			} `json:"within"`
-		} `json:"buckets"`
-	}
-	if raw := reply.result.Aggs["services"]; raw == nil || json.Unmarshal(raw, &said) != nil {
-		return nil, 0, false
-	}
-	known = map[place]bool{}
-	for _, b := range said.Buckets {
-		name, _ := textOf(b.Key)
-		for _, in := range b.Within.Buckets {
-			environment, _ := textOf(in.Key)
-			known[place{name, environment}] = true
-		}
-		if len(b.Within.Buckets) == 0 {
-			known[place{name, ""}] = true
-		}
-	}
-	return known, reply.result.Hits.Total.value, true
 }

@@ -204,9 +204,7 @@ func (e *Elasticsearch) arm(a *esAsked) object {
 // body is the search for (from, to]. Elasticsearch's steps hold their beginning and ours their end, so they begin a millisecond later.
 func (e *Elasticsearch) body(a *esAsked, from, to time.Time) object {
 	aggs := object{"arm": object{"filter": e.arm(a), "aggs": e.grouped(a)}}
-	for i, name := range a.namedInOrder() {
-		aggs[fmt.Sprintf("has%d", i)] = object{"filter": object{"exists": object{"field": name}}}
-	}
+	maps.Copy(aggs, havings(a.namedInOrder()))
 	return object{
 		"size": 0, "track_total_hits": true, "aggs": aggs,
 		"query": object{"bool": object{"filter": append([]object{e.between(from, to)}, e.place(a)...)}},

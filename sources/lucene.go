@@ -27,6 +27,7 @@ type luceneClause struct {
 }
 
 type luceneValue struct {
+	Pos     lexer.Position
 	Group   *luceneQuery   `parser:"  '(' @@ ')'"`
 	Phrase  *string        `parser:"| @Phrase"`
 	Range   *string        `parser:"| @Range"`

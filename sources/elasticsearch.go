@@ -87,7 +87,7 @@ func NewElasticsearch(c ElasticsearchConfig, rt http.RoundTripper) (*Elasticsear
 		searches: newShared[string](min(moment, c.Lag/2), func(r esReply) bool { return r.err == nil }),
 	}
 	e.names = newShared[string](mappingKept, func(s esServices) bool { return s.ok })
-	e.bundles.send = e.send
+	e.bundles.send, e.bundles.gather = e.send, 5*time.Millisecond
 	return e, nil
 }
 

@@ -119,6 +119,11 @@ func (e *Elasticsearch) resolve(ctx context.Context, a *esAsked) error {
 			a.notes = append(a.notes, note)
 		}
 	}
+	for _, name := range slices.Sorted(maps.Keys(a.measure.named)) {
+		if types := a.mapping.types[name]; name != e.fields.message && len(types) > 0 && a.mapping.only(name, wordTypes) {
+			a.notes = append(a.notes, name+" is text: its words are searched, without case")
+		}
+	}
 	return e.resolvePick(a)
 }
 

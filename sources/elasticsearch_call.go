@@ -21,7 +21,8 @@ import (
 
 // bundler sends searches that come at about the same time as one _msearch.
 type bundler struct {
-	send func([]*esSearch)
+	send   func([]*esSearch)
+	gather time.Duration // how long a search waits for others
 
 	mu      sync.Mutex
 	waiting []*esSearch
@@ -40,17 +41,15 @@ type esReply struct {
 	err    error
 }
 
-const (
-	gather    = 5 * time.Millisecond // how long a search waits for others
-	perBundle = 20                   // searches in one _msearch
-)
+// perBundle is how many searches go in one _msearch.
+const perBundle = 20
 
 func (b *bundler) ask(ctx context.Context, body string) (esReply, error) {
 	s := &esSearch{body: body, done: make(chan struct{})}
 	b.mu.Lock()
 	b.waiting = append(b.waiting, s)
 	if len(b.waiting) == 1 {
-		time.AfterFunc(gather, b.flush)
+		time.AfterFunc(b.gather, b.flush)
 	}
 	if len(b.waiting) == perBundle {
 		b.mu.Unlock()

@@ -34,7 +34,9 @@ func TestRealElasticsearchMapping(t *testing.T) {
 		fill(t, url, "mixed-1", dynamic, traffic()...)
 		fill(t, url, "mixed-2", ecsMapping, traffic()...)
 		fill(t, url, "words-1", `{"mappings":{"properties":{"service":{"properties":{"name":{"type":"text"}}},"http":{"properties":{"response":{"properties":{"status_code":{"type":"keyword"}}}}}}}}`, traffic()...)
-		at := func(index string) *Elasticsearch { return elasticsearchAt(t, ElasticsearchConfig{URL: url, Index: index}) }
+		at := func(index string) *Elasticsearch {
+			return elasticsearchAt(t, ElasticsearchConfig{URL: url, Index: index})
+		}
 		onH1 := ofShop
 		onH1.Hosts = []string{"h1"}
 		for index, times := range map[string]float64{"text-*": 1, "mixed-*": 2} {

@@ -226,7 +226,7 @@ func (l *loader) checkMeasure(m verifier.Measure, bad func(string, string, ...an
 		bad("measure", "source is missing; write the name of one of verifier.yaml's sources")
 		return 0
 	case len(questions) == 0:
-		bad("measure", "asks for nothing; write count, ratio, percentile, average, promql or nrql")
+		bad("measure", "asks for nothing; write count, ratio, percentile, average, promql, nrql or query")
 		return 0
 	case len(questions) > 1:
 		bad("measure", "asks for %s at once; write one of them", strings.Join(questions, " and "))

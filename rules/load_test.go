@@ -27,6 +27,7 @@ var update = flag.Bool("update", false, "write the golden files anew")
 var checks = map[string]CheckMeasure{
 	"apm":     sources.CheckNewRelic,
 	"checks":  sources.CheckCommand,
+	"elk":     sources.CheckElasticsearch,
 	"logs":    sources.CheckFiles,
 	"metrics": sources.CheckPrometheus,
 	"status":  sources.CheckHTTP,

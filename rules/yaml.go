@@ -64,7 +64,7 @@ type measure struct {
 	Patterns   string            `yaml:"patterns,omitempty" jsonschema:"-"`
 	PromQL     string            `yaml:"promql,omitempty"`
 	NRQL       string            `yaml:"nrql,omitempty"`
-	Query      string            `yaml:"query,omitempty" jsonschema:"-"`
+	Query      string            `yaml:"query,omitempty"`
 	Command    []string          `yaml:"command,omitempty"`
 	HTTP       string            `yaml:"http,omitempty"`
 	Value      string            `yaml:"value,omitempty"`

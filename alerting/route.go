@@ -82,6 +82,22 @@ func (a *Alerting) target(in verifier.Incident, key string) (target, error) {
 // Receivers are the names of all receivers.
 func (a *Alerting) Receivers() []string { return slices.Sorted(maps.Keys(a.receivers)) }
 
+// Pagers are the kinds of pagers among a receiver's channels: a report must not go there.
+func (a *Alerting) Pagers(receiver string) []string {
+	c, known := a.receivers[receiver]
+	if !known {
+		return nil
+	}
+	var kinds []string
+	for _, i := range c.integrations {
+		if slices.Contains(pagers, i.Name()) {
+			kinds = append(kinds, i.Name())
+		}
+	}
+	slices.Sort(kinds)
+	return slices.Compact(kinds)
+}
+
 // Explain names the receivers that an incident with these labels goes to.
 func (a *Alerting) Explain(labels map[string]string) []string {
 	names := []string{}

@@ -20,6 +20,8 @@ const (
 
 // act does one action and keeps what became of it.
 func (r *Runner) act(ctx context.Context, a verifier.Action) {
+	ctx, done := r.begin(ctx, string(a.Kind))
+	defer done()
 	calling, cancel := context.WithTimeout(ctx, cmp.Or(r.ActTimeout, actTimeout))
 	defer cancel()
 	ctx = context.WithoutCancel(ctx) // a call that took all of its time is kept all the same
@@ -32,16 +34,16 @@ func (r *Runner) act(ctx context.Context, a verifier.Action) {
 		r.finish(ctx, a, verifier.ActionDone, "no longer wanted")
 		return
 	}
-	done, err := performer.Perform(calling, a)
-	if done.Memory != nil {
-		a.Memory = done.Memory
+	said, err := performer.Perform(calling, a)
+	if said.Memory != nil {
+		a.Memory = said.Memory
 	}
 	if (errors.Is(err, context.DeadlineExceeded) || errors.Is(err, context.Canceled)) && !errors.Is(err, verifier.ErrTemporary) {
 		err = &verifier.TemporaryError{Err: err} // no answer in time is no refusal
 	}
 	switch {
 	case err == nil:
-		r.succeeded(ctx, a, done)
+		r.succeeded(ctx, a, said)
 	case errors.Is(err, verifier.ErrTemporary) && !r.tooOld(a):
 		r.again(ctx, a, err)
 	default:

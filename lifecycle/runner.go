@@ -31,6 +31,7 @@ type Observer struct {
 	Woke   func(late time.Duration)
 	Moved  func(before, after verifier.Verification)
 	Acted  func(kind verifier.ActionKind, result string)
+	Begin  func(ctx context.Context, what string) (_ context.Context, done func()) // around each wake and each action
 	Failed func(where string, err error)
 }
 
@@ -200,6 +201,8 @@ func (r *Runner) failed(where string, err error) {
 // wake is one look at one verification. Whoever was faster has the last word: a result that comes too late is dropped, and the
 // row is due again.
 func (r *Runner) wake(ctx context.Context, w verifier.Watched) {
+	ctx, done := r.begin(ctx, "wake")
+	defer done()
 	asking, cancel := context.WithTimeout(ctx, cmp.Or(r.AskTimeout, askTimeout))
 	defer cancel()
 	ctx = context.WithoutCancel(ctx) // that a source took all of the time is kept all the same
@@ -219,6 +222,13 @@ func (r *Runner) wake(ctx context.Context, w verifier.Watched) {
 	if len(made.Holds) > 0 {
 		r.Held(ctx)
 	}
+}
+
+func (r *Runner) begin(ctx context.Context, what string) (_ context.Context, done func()) {
+	if r.Observer.Begin == nil {
+		return ctx, func() {}
+	}
+	return r.Observer.Begin(ctx, what)
 }
 
 // decide takes one event through Step and the store, and says what was written.

@@ -93,6 +93,7 @@ type SelfConfig struct {
 		URL   string        `yaml:"url"`
 		Every time.Duration `yaml:"every"`
 	} `yaml:"heartbeat"`
+	NewRelic *AgentConfig `yaml:"newrelic"` // read at start; a reload does not change it
 }
 
 const maxConfig = 1 << 20

@@ -199,6 +199,17 @@ verifier.yaml:7:46: sinks.e.region: "mars" is none; write us or eu
     6 |   d: {type: newrelic, account_id: 1}
 >   7 |   e: {type: newrelic, account_id: 1, region: mars, license_key: x}
                                                      ^`},
+	{`sources: {logs: {type: files, path: ./x.log}}
+receivers:
+  - {name: on-call, pagerduty_configs: [{routing_key: k}, {routing_key: l}], pushover_configs: [{user_key: u, token: t}], webhook_configs: [{url: 'http://127.0.0.1:9'}]}
+route: {receiver: on-call}
+reports: [{cron: '0 9 1 * *', receiver: on-call}]`, `verifier.yaml:5:41: reports[0].receiver: receiver "on-call" has pagers (pagerduty, pushover), and a report is nothing to wake people for; write a receiver without them
+    4 | route: {receiver: on-call}
+>   5 | reports: [{cron: '0 9 1 * *', receiver: on-call}]
+                                                ^`},
+	{`self: {newrelic: {license_key: NRAK-TEST}}`, `verifier.yaml:1:32: self.newrelic.license_key: has 9 characters, and an ingest key has 40; is it a user key (NRAK-...)?
+>   1 | self: {newrelic: {license_key: NRAK-TEST}}
+                                       ^`},
 	{`gates: {a: {}}`, `verifier.yaml:1:12: gates.a: gates are not there yet; take the key out
 >   1 | gates: {a: {}}
                    ^`},

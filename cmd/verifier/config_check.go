@@ -153,6 +153,11 @@ func checkGlob(p *problems, at key, glob string) {
 }
 
 func (c *Config) checkSelf(p *problems) {
+	if a := c.Self.NewRelic; a != nil {
+		if _, err := a.license(c); err != nil {
+			p.list = append(p.list, c.doc.under(key{"self", "newrelic"}, err))
+		}
+	}
 	beat := &c.Self.Heartbeat
 	at := key{"self", "heartbeat"}
 	switch {
@@ -167,8 +172,8 @@ func (c *Config) checkSelf(p *problems) {
 	}
 }
 
-// checkReceivers says which of the receivers that the configuration names are not there.
-func (c *Config) checkReceivers(known []string) error {
+// checkReceivers says which of the receivers that the configuration names are not there, and which reports would go to a pager.
+func (c *Config) checkReceivers(known []string, pagers func(receiver string) []string) error {
 	p := &problems{doc: c.doc}
 	check := func(at key, name string) {
 		if name != "" && !slices.Contains(known, name) {
@@ -177,7 +182,11 @@ func (c *Config) checkReceivers(known []string) error {
 	}
 	check(key{"self", "receiver"}, c.Self.Receiver)
 	for i, r := range c.Reports {
-		check(key{"reports", i, "receiver"}, r.Receiver)
+		at := key{"reports", i, "receiver"}
+		check(at, r.Receiver)
+		if kinds := pagers(r.Receiver); len(kinds) > 0 {
+			p.bad(at, "receiver %q has pagers (%s), and a report is nothing to wake people for; write a receiver without them", r.Receiver, strings.Join(kinds, ", "))
+		}
 	}
 	return errors.Join(p.list...)
 }

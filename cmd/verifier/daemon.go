@@ -35,6 +35,7 @@ type Daemon struct {
 	server  *http.Server
 	ln      net.Listener
 	rt      transport
+	agent   *agent // nil: New Relic is not told of the daemon itself
 	log     *slog.Logger
 	now     func() time.Time
 
@@ -83,7 +84,7 @@ func loadFrom(cfg *Config, rt transport, log *slog.Logger, observe func(source, 
 	if err := cfg.checkHooks(); err != nil {
 		return nil, err
 	}
-	if err := cfg.checkReceivers(s.alerting.Receivers()); err != nil {
+	if err := cfg.checkReceivers(s.alerting.Receivers(), s.alerting.Pagers); err != nil {
 		return nil, err
 	}
 	if s.sinks, err = cfg.openSinks(rt); err != nil {
@@ -108,6 +109,9 @@ func NewDaemon(ctx context.Context, path, listen string, log *slog.Logger) (_ *D
 	}
 	if listen != "" {
 		first.cfg.Listen = listen
+	}
+	if d.agent, err = openAgent(first.cfg, d.rt, log); err != nil {
+		return nil, err
 	}
 	d.use(first)
 	if d.store, err = store.Open(ctx, first.cfg.relative(first.cfg.Store), func() *verifier.Catalogue { return d.live().catalogue }); err != nil {
@@ -136,7 +140,7 @@ func NewDaemon(ctx context.Context, path, listen string, log *slog.Logger) (_ *D
 // wire makes the loop and the server, top to bottom.
 func (d *Daemon) wire(cfg *Config) error {
 	d.runner = &lifecycle.Runner{
-		Store: d.store, World: d.world, Sources: func() lifecycle.Backends { return d.live().backends }, Now: d.now, Log: d.log,
+		Store: d.store, World: d.world, Sources: func() lifecycle.Backends { return d.agent.watched(d.live().backends) }, Now: d.now, Log: d.log,
 		Performers: map[verifier.ActionKind]verifier.Performer{
 			verifier.ActionAlert: performer(func(ctx context.Context, a verifier.Action) (verifier.Performed, error) {
 				return d.live().alerting.Performer(d.store, d.muted).Perform(ctx, a)
@@ -151,7 +155,7 @@ func (d *Daemon) wire(cfg *Config) error {
 				},
 			},
 		},
-		Observer: lifecycle.Observer{Woke: d.metrics.Woke, Moved: d.metrics.Moved, Acted: d.metrics.Acted},
+		Observer: lifecycle.Observer{Woke: func(late time.Duration) { d.metrics.Woke(late); d.agent.woke(late) }, Begin: d.agent.begin, Moved: d.metrics.Moved, Acted: d.metrics.Acted},
 	}
 	events, err := intake.New(cfg.hooks(), recorder{d}, web.Problem, d.now)
 	if err != nil {
@@ -204,7 +208,7 @@ func (d *Daemon) Run(ctx context.Context) error {
 	work, stop := context.WithCancel(ctx)
 	defer stop()
 	var group sync.WaitGroup
-	for _, part := range []func(context.Context){d.runner.Run, d.keepSchedules, d.keepFiles, d.keepSelf, d.keepHeartbeat, d.resumeImports} {
+	for _, part := range []func(context.Context){d.runner.Run, d.keepSchedules, d.keepFiles, d.keepSelf, d.keepHeartbeat, d.keepAgent, d.resumeImports} {
 		group.Go(func() { part(work) })
 	}
 	served := make(chan error, 1)

@@ -20,9 +20,10 @@ const (
 type Incident struct {
 	ID       string            `json:"id"`
 	Kind     IncidentKind      `json:"kind"`
-	Labels   map[string]string `json:"labels"` // what routes go by; those of the worst member
-	Title    string            `json:"title"`  // one line
-	Text     string            `json:"text"`   // what happened, in sentences
+	Labels   map[string]string `json:"labels"`         // what routes go by; those of the worst member
+	Title    string            `json:"title"`          // one line
+	Text     string            `json:"text"`           // what happened, in sentences
+	HTML     string            `json:"html,omitempty"` // a whole page for e-mail instead of Text: the report
 	Severity Severity          `json:"severity"`
 	Person   bool              `json:"person"`             // a person is needed: pagers are triggered, else chat alone
 	Receiver string            `json:"receiver,omitempty"` // goes there and nowhere else (source, report); empty: the routes decide

@@ -38,7 +38,7 @@ func (a *Alerting) send(ctx context.Context, t target, in verifier.Incident, key
 	i, _ := pick(built, t.kind, t.index) // unreachable otherwise: the target was found among the same
 	ctx, cancel := context.WithTimeout(ctx, sendTimeout)
 	defer cancel()
-	sent := alertOf(in)
+	sent := alertOf(in, t.kind)
 	store := nflog.NewStore(nil)
 	for k, v := range thread {
 		store.SetStr(k, v)
@@ -78,8 +78,8 @@ func describe(ctx context.Context, m matched, in verifier.Incident, a *alert.Ale
 	return notify.WithNotificationReason(notify.WithResolvedAlerts(notify.WithFiringAlerts(ctx, firing), resolved), reason)
 }
 
-// alertOf is the incident as Alertmanager knows it.
-func alertOf(in verifier.Incident) *alert.Alert {
+// alertOf is the incident as Alertmanager knows it, for a channel of that kind.
+func alertOf(in verifier.Incident, kind string) *alert.Alert {
 	labels := model.LabelSet{"alertname": "Verifier"}
 	for name, value := range in.Labels {
 		if value != "" {
@@ -88,6 +88,12 @@ func alertOf(in verifier.Incident) *alert.Alert {
 	}
 	annotations := model.LabelSet{
 		"title": model.LabelValue(title(in)), "text": model.LabelValue(in.Text), "url": model.LabelValue(in.URL), "links": model.LabelValue(writeLinks(in.Links)),
+	}
+	if in.Kind == verifier.IncidentReport && !test(in) {
+		annotations["layout"] = "table"
+	}
+	if kind == "email" && in.HTML != "" {
+		annotations["html"] = model.LabelValue(in.HTML)
 	}
 	a := &alert.Alert{Alert: model.Alert{Labels: labels, Annotations: annotations, StartsAt: in.Opened, GeneratorURL: in.URL}, UpdatedAt: in.Updated}
 	if in.Resolved != nil {

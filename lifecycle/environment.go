@@ -72,6 +72,9 @@ func (c *change) environmentIncident(env, id, why string, until time.Time) {
 			strings.TrimSuffix(capital(why), "."), env, c.clock(until, "15:04"), id),
 		Severity: verifier.SeverityPage, Person: true, URL: c.URL + "/holds",
 	}
+	if c.URL != "" {
+		in.Links = []verifier.Link{{Text: "Holds", URL: in.URL}, {Text: "Incidents", URL: c.URL + "/incidents"}}
+	}
 	c.cases = append(c.cases, in)
 }
 

@@ -217,9 +217,9 @@ func (g *guarding) late() (bool, string) {
 	}
 	switch {
 	case g.v.Late || d.RecordedAt.Sub(d.At) > within:
-		return true, fmt.Sprintf("the deploy was recorded %s after its time", d.RecordedAt.Sub(d.At).Round(time.Second))
+		return true, fmt.Sprintf("the deploy was recorded %s after its time", spell(d.RecordedAt.Sub(d.At)))
 	case g.now.Sub(d.At) > within:
-		return true, fmt.Sprintf("it is %s after the deploy; act_within is %s", g.now.Sub(d.At).Round(time.Second), within)
+		return true, fmt.Sprintf("it is %s after the deploy; act_within is %s", spell(g.now.Sub(d.At)), spell(within))
 	case !g.v.Until.IsZero() && verdict.After(g.v.Until.Add(graceAfterWatch)):
 		return true, "the verdict came after the watch"
 	}
@@ -253,21 +253,21 @@ func (g *guarding) tooMany() (bool, string) {
 	}
 	switch {
 	case len(service) >= p.PerService:
-		return true, fmt.Sprintf("%d rollbacks of %s in %s; at most %d", len(service), g.v.Deploy.Service, p.In, p.PerService)
+		return true, fmt.Sprintf("%d rollbacks of %s in %s; at most %d", len(service), g.v.Deploy.Service, spell(p.In), p.PerService)
 	case len(all) >= p.All:
-		return true, fmt.Sprintf("%d rollbacks over all in %s; at most %d", len(all), p.In, p.All)
+		return true, fmt.Sprintf("%d rollbacks over all in %s; at most %d", len(all), spell(p.In), p.All)
 	}
-	return false, fmt.Sprintf("%d rollbacks of this service and %d over all in %s", len(service), len(all), p.In)
+	return false, fmt.Sprintf("%d rollbacks of this service and %d over all in %s", len(service), len(all), spell(p.In))
 }
 
 func (g *guarding) recentRollback() (bool, string) {
 	apart := g.service.Rollback.AtLeastApart
 	for _, s := range g.scene.Rollbacks {
 		if s.Verification != g.v.ID && s.Place.Key() == g.v.Deploy.Place.Key() && g.now.Sub(s.At) < apart {
-			return true, fmt.Sprintf("the last rollback here was %s ago; at least %s apart", g.now.Sub(s.At).Round(time.Second), apart)
+			return true, fmt.Sprintf("the last rollback here was %s ago; at least %s apart", spell(g.now.Sub(s.At)), spell(apart))
 		}
 	}
-	return false, fmt.Sprintf("no rollback here in the last %s", apart)
+	return false, fmt.Sprintf("no rollback here in the last %s", spell(apart))
 }
 
 // environment denies where unrelated services fail together, or services that nobody deployed are worse too.
@@ -277,7 +277,7 @@ func (g *guarding) environment() (bool, string) {
 	}
 	clusters := g.clusters()
 	if n := g.Unrelated.Services; n > 0 && len(clusters) >= n {
-		return true, fmt.Sprintf("%d unrelated services failed within %s: %s", len(clusters), g.Unrelated.Within, strings.Join(clusters, ", "))
+		return true, fmt.Sprintf("%d unrelated services failed within %s: %s", len(clusters), spell(g.Unrelated.Within), strings.Join(clusters, ", "))
 	}
 	return false, "other services are fine, as far as is known"
 }

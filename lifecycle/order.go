@@ -155,7 +155,11 @@ func rollbackState(v *verifier.Verification) string {
 func denialText(answers []verifier.GuardAnswer) string {
 	var texts []string
 	for _, a := range answers {
-		if a.Denies {
+		switch {
+		case !a.Denies:
+		case strings.Contains(a.Text, string(a.Guard)):
+			texts = append(texts, a.Text)
+		default:
 			texts = append(texts, string(a.Guard)+" ("+a.Text+")")
 		}
 	}

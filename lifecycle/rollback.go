@@ -100,7 +100,7 @@ func (c *change) elapsed(v *verifier.Verification, e Judged) {
 	case verifier.RollbackSent:
 		within := c.service(v.Deploy).Rollback.ConfirmWithin
 		if !c.now.Before(r.SentAt.Add(within)) {
-			c.settle(v, verifier.RollbackFailed, "", fmt.Sprintf("no deploy of %s within %s", r.To, within))
+			c.settle(v, verifier.RollbackFailed, "", fmt.Sprintf("no deploy of %s within %s", r.To, spell(within)))
 			c.update(v)
 		}
 	case verifier.RollbackCancelled:

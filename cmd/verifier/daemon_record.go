@@ -182,15 +182,15 @@ func (d *Daemon) sendReport(ctx context.Context, a verifier.Action) (verifier.Pe
 	if err != nil {
 		return verifier.Performed{}, err
 	}
-	var text strings.Builder
-	if err := made.Write(&text, "text"); err != nil {
+	var text, page strings.Builder
+	if err := errors.Join(made.Write(&text, "text"), made.HTML(&page)); err != nil {
 		return verifier.Performed{}, err
 	}
 	now := d.now()
 	in := verifier.Incident{
 		ID: a.Key, Kind: verifier.IncidentReport, Receiver: wanted.Receiver, Opened: now, Updated: now, Resolved: &now,
 		Labels: map[string]string{"kind": string(verifier.IncidentReport), "severity": string(verifier.SeverityWarn)},
-		Title:  "Deploys and rollbacks of " + month, Text: text.String(), Severity: verifier.SeverityWarn, URL: cfg.URL + "/reports/" + month,
+		Title:  "Deploys and rollbacks of " + month, Text: text.String(), HTML: page.String(), Severity: verifier.SeverityWarn, URL: cfg.URL + "/reports/" + month,
 	}
 	return verifier.Performed{Message: "report " + month}, d.tell(ctx, in)
 }

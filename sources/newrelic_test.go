@@ -2,9 +2,11 @@ package sources
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
+	"math"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -473,4 +475,62 @@ func TestNewRelicGone(t *testing.T) {
 	}
 	got := n.Ask(context.Background(), []verifier.Question{ask(nrqlOf(nrAverage), shop)})[0]
 	checkTrouble(t, got.Err, "refused", verifier.SourceDown)
+}
+
+func TestNewRelicPresence(t *testing.T) {
+	for text, want := range map[string]string{
+		nrErrors: "SELECT count(*) FROM Transaction, TransactionError WHERE appName = '{{.Service}}'",
+		"SELECT count(*) FROM Log WHERE level = 'ERROR' AND `service.name` = 'shop' AND message NOT LIKE '%and%'": "SELECT count(*) FROM Log WHERE `service.name` = 'shop'",
+		"FROM Transaction SELECT count(*) WHERE (error IS true AND x = 1) and appName='a' LIMIT 5":                "SELECT count(*) FROM Transaction WHERE appName='a'",
+		"SELECT count(*) FROM PageView": "SELECT count(*) FROM PageView",
+		"SELECT count(*) FROM Transaction WHERE error IS true OR host {{.HostOp}} ({{.Hosts}})":                                                 "SELECT count(*) FROM Transaction WHERE error IS true OR host {{.HostOp}} ({{.Hosts}})",
+		"SELECT count(*) FROM Transaction WHERE error IS true FACET appName, host":                                                              "SELECT count(*) FROM Transaction FACET appName, host",
+		"SELECT filter(count(*), WHERE error IS true) FROM Transaction WHERE host {{.HostOp}} ({{.Hosts}}) -- AND appName = 'x'\n AND a = 'b''": "",
+	} {
+		q, err := readNRQL(text)
+		if want == "" {
+			if err == nil {
+				t.Errorf("%s is read", text)
+			}
+			continue
+		}
+		if err != nil || q.presence() != want {
+			t.Errorf("%s: %v\n got %s\nwant %s", text, err, q.presence(), want)
+		}
+	}
+}
+
+// FuzzNewRelic reads any query and any answer: nothing panics, and what is no number is no sample.
+func FuzzNewRelic(f *testing.F) {
+	for _, name := range []string{"nrql_facet_timeseries_array_totals.json", "nrdb_query_metric.json"} {
+		b, err := os.ReadFile(filepath.Join("testdata/newrelic", name))
+		if err != nil {
+			f.Fatal(err)
+		}
+		f.Add(nrErrors, string(b))
+	}
+	f.Add(`SELECT x(') FROM é /* {{.Hosts}} */ WHERE 'a\'' AND {{`, `{"results":[{"beginTimeSeconds":1,"endTimeSeconds":2,"x":{"95":null}}],"otherResult":[[1]]}`)
+	n, err := NewNewRelic(NewRelicConfig{AccountID: 1, APIKey: "x"}, http.DefaultTransport)
+	if err != nil {
+		f.Fatal(err)
+	}
+	f.Fuzz(func(t *testing.T, text, body string) {
+		_, _ = CheckNewRelic(verifier.Measure{Count: text})
+		if q, err := readNRQL(text); err == nil && (len(q.bare) != len(text) || len(q.outer) != len(text)) {
+			t.Fatalf("%q is masked as %q and %q", text, q.bare, q.outer)
+		}
+		var r nrqlResult
+		if json.Unmarshal([]byte(body), &r) != nil {
+			return
+		}
+		q := ask(verifier.Measure{Count: "x", Pick: map[string]string{"appName": "App1"}}, shop)
+		q.Step, q.From, q.To = time.Second, time.Unix(0, 0), time.Unix(10, 0)
+		into := map[time.Time]float64{}
+		_, _ = collectRows(into, r, q, n)
+		for at, v := range into {
+			if math.IsNaN(v) || at.After(q.To) {
+				t.Fatalf("%v at %v", v, at)
+			}
+		}
+	})
 }

@@ -161,10 +161,15 @@ func readNRQL(text string) (nrqlQuery, error) {
 func blankLiterals(text string) (string, error) {
 	scan := scanner{lang: NRQL}
 	var b strings.Builder
+	spans := action.FindAllStringIndex(text, -1)
 	for i := 0; i < len(text); {
-		if span := action.FindStringIndex(text[i:]); span != nil && span[0] == 0 {
-			b.WriteString(strings.Repeat("_", span[1]))
-			i += span[1]
+		if len(spans) > 0 && spans[0][0] < i {
+			spans = spans[1:]
+			continue
+		}
+		if len(spans) > 0 && spans[0][0] == i {
+			b.WriteString(strings.Repeat("_", spans[0][1]-i))
+			i = spans[0][1]
 			continue
 		}
 		was := scan
@@ -239,7 +244,7 @@ var nullWhenEmpty = regexp.MustCompile(`^select\s+(average|percentile|median|std
 func (q nrqlQuery) zeroIsDoubtful() bool { return !nullWhenEmpty.MatchString(q.maskedClause("select")) }
 
 // presence is the query for all events of the service, whatever the rule looks for among them: it keeps those conditions that name
-// the subject. A query without such conditions gives all events of its types.
+// the subject, by a template or by an attribute that names applications. A query without such conditions gives all events of its types.
 func (q nrqlQuery) presence() string {
 	text := "SELECT count(*) FROM " + withAllOf(q.clause("from"))
 	if kept := q.subjectConditions(); kept != "" {
@@ -266,7 +271,10 @@ var (
 	orWord  = regexp.MustCompile(`\bor\b`)
 )
 
-// subjectConditions are the parts of WHERE, joined by AND, in which a template stands.
+// namesSubject are the attributes by which events tell whose they are.
+var namesSubject = regexp.MustCompile("(?i)(^|[\\s(`])(appname|appid|app\\.name|entityguid|entity\\.guid|entity\\.name|service\\.name|service|apmapplicationnames|container_?name|k8s\\.[a-z.]*name)`?\\s*(=|in\\b|r?like\\b)")
+
+// subjectConditions are the parts of WHERE, joined by AND, that say whose events are meant.
 func (q nrqlQuery) subjectConditions() string {
 	i := slices.IndexFunc(q.from, func(c nrqlClause) bool { return c.word == "where" })
 	if i < 0 {
@@ -281,7 +289,7 @@ func (q nrqlQuery) subjectConditions() string {
 	var kept []string
 	at := c.body
 	for _, end := range append(ends, []int{len(outer), len(outer)}) {
-		if part := q.text[at : c.body+end[0]]; strings.Contains(part, "{{") {
+		if part := q.text[at : c.body+end[0]]; strings.Contains(part, "{{") || namesSubject.MatchString(part) {
 			kept = append(kept, strings.TrimSpace(part))
 		}
 		at = c.body + end[1]

@@ -1,6 +1,7 @@
 # Short targets; each does what its name says. `make test` is what CI runs.
 GO ?= go
 ARGS ?=
+FUZZTIME ?= 30s
 
 build: ## the binary, ./verifier
 	$(GO) build -trimpath -o verifier ./cmd/verifier
@@ -43,19 +44,19 @@ race:
 	$(GO) test -race -timeout 15m ./...
 
 fuzz: ## each fuzz test for a while
-	$(GO) test -run '^$$' -fuzz FuzzLuceneStaysInItsLiteral -fuzztime 30s ./sources
-	$(GO) test -run '^$$' -fuzz FuzzPromQLStaysInItsLiteral -fuzztime 30s ./sources
-	$(GO) test -run '^$$' -fuzz FuzzNRQLStaysInItsLiteral -fuzztime 30s ./sources
-	$(GO) test -run '^$$' -fuzz FuzzParseLucene -fuzztime 30s ./sources
-	$(GO) test -run '^$$' -fuzz FuzzLoad -fuzztime 30s ./rules
-	$(GO) test -run '^$$' -fuzz FuzzMapAPI -fuzztime 30s ./intake
-	$(GO) test -run '^$$' -fuzz FuzzMapGitHub -fuzztime 30s ./intake
-	$(GO) test -run '^$$' -fuzz FuzzMapOctopus -fuzztime 30s ./intake
-	$(GO) test -run '^$$' -fuzz FuzzReadCSV -fuzztime 30s ./intake
-	$(GO) test -run '^$$' -fuzz FuzzMonth -fuzztime 10s ./report
+	$(GO) test -run '^$$' -fuzz FuzzLuceneStaysInItsLiteral -fuzztime $(FUZZTIME) ./sources
+	$(GO) test -run '^$$' -fuzz FuzzPromQLStaysInItsLiteral -fuzztime $(FUZZTIME) ./sources
+	$(GO) test -run '^$$' -fuzz FuzzNRQLStaysInItsLiteral -fuzztime $(FUZZTIME) ./sources
+	$(GO) test -run '^$$' -fuzz FuzzParseLucene -fuzztime $(FUZZTIME) ./sources
+	$(GO) test -run '^$$' -fuzz FuzzLoad -fuzztime $(FUZZTIME) ./rules
+	$(GO) test -run '^$$' -fuzz FuzzMapAPI -fuzztime $(FUZZTIME) ./intake
+	$(GO) test -run '^$$' -fuzz FuzzMapGitHub -fuzztime $(FUZZTIME) ./intake
+	$(GO) test -run '^$$' -fuzz FuzzMapOctopus -fuzztime $(FUZZTIME) ./intake
+	$(GO) test -run '^$$' -fuzz FuzzReadCSV -fuzztime $(FUZZTIME) ./intake
+	$(GO) test -run '^$$' -fuzz FuzzMonth -fuzztime $(FUZZTIME) ./report
 
 crash: ## kill the daemon at every step and at random, many times
-	VERIFIER_CRASHES=40 $(GO) test -parallel 6 -count 1 -run 'TestKilled' -v ./cmd/verifier | grep -E '^(---|ok|FAIL|    )|answered'
+	VERIFIER_CRASHES=40 $(GO) test -parallel 6 -count 1 -run TestKilled ./cmd/verifier
 
 bench: ## what is promised and what this machine does, in a few minutes; idle memory beside Alertmanager's where that is installed
 	$(GO) test -run '^$$' -bench '^BenchmarkGoals$$' -benchtime 1x -timeout 15m ./cmd/verifier

@@ -29,6 +29,7 @@ var checks = map[string]CheckMeasure{
 	"checks":  sources.CheckCommand,
 	"elk":     sources.CheckElasticsearch,
 	"logs":    sources.CheckFiles,
+	"loki":    sources.CheckLoki,
 	"metrics": sources.CheckPrometheus,
 	"status":  sources.CheckHTTP,
 }

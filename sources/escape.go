@@ -22,9 +22,11 @@ func escape(lang Language, quote byte, regex bool, v string) (string, error) {
 		v = regexp.QuoteMeta(v)
 	}
 	switch {
-	case lang == PromQL && quote == '`':
+	case lang == LogQL && quote == '`' && strings.ContainsAny(v, "\r\x00"): // which Loki's scanner leaves out or refuses
+		return "", fmt.Errorf("value %q cannot be written between backticks; use double quotes", v)
+	case lang.likePromQL() && quote == '`':
 		return rawString(v)
-	case lang == PromQL:
+	case lang.likePromQL():
 		return escapePromQL(v, quote), nil
 	case lang == NRQL:
 		return escapeNRQL(v)
@@ -95,7 +97,7 @@ func hostList(lang Language, quote byte, s verifier.Subject) (string, error) {
 	}
 	list := make([]string, len(s.Hosts))
 	for i, h := range s.Hosts {
-		v, err := escape(lang, quote, lang == PromQL, h)
+		v, err := escape(lang, quote, lang.likePromQL(), h)
 		if err != nil {
 			return "", err
 		}

@@ -27,10 +27,15 @@ type PrometheusConfig = ServerConfig
 // Prometheus answers promql, and count and ratio written in PromQL. A sample at t is the query's value at t, the end of its step.
 type Prometheus struct {
 	url    *url.URL
-	api    promv1.API
+	api    ranger
 	lag    time.Duration
 	budget *budget
 	shared *shared[promRange, promAnswer]
+}
+
+// ranger answers range queries.
+type ranger interface {
+	QueryRange(context.Context, string, promv1.Range, ...promv1.Option) (model.Value, promv1.Warnings, promv1.Infos, error)
 }
 
 // moment is how long an answer is kept for others who ask the same: verifications that wake for the same step do so together.
@@ -49,7 +54,7 @@ func NewPrometheus(c PrometheusConfig, rt http.RoundTripper) (*Prometheus, error
 	if err != nil {
 		return nil, err
 	}
-	client, err := api.NewClient(api.Config{Address: u.String(), Client: outbound.Client(&promCall{rt, login}, c.Timeout)})
+	client, err := api.NewClient(api.Config{Address: u.String(), Client: outbound.Client(&promCall{next: rt, login: login}, c.Timeout)})
 	if err != nil {
 		return nil, outbound.Redact(err)
 	}
@@ -62,8 +67,9 @@ func NewPrometheus(c PrometheusConfig, rt http.RoundTripper) (*Prometheus, error
 
 // promCall adds the credentials, and keeps the status and Retry-After of answers that the API's client would forget.
 type promCall struct {
-	next  http.RoundTripper
-	login func(http.Header) error
+	next     http.RoundTripper
+	login    func(http.Header) error
+	textOnly bool // errors are no JSON
 }
 
 func (p *promCall) RoundTrip(r *http.Request) (*http.Response, error) {
@@ -77,7 +83,9 @@ func (p *promCall) RoundTrip(r *http.Request) (*http.Response, error) {
 	}
 	switch resp.StatusCode {
 	case http.StatusBadRequest, http.StatusUnprocessableEntity: // the API's own errors
-		return resp, nil
+		if !p.textOnly {
+			return resp, nil
+		}
 	case http.StatusForbidden, http.StatusMethodNotAllowed, http.StatusNotImplemented:
 		if r.Method == http.MethodPost { // the client asks again with GET
 			return resp, nil
@@ -140,11 +148,19 @@ type promAnswer struct {
 
 // Ask answers all questions, each distinct query once, within the budget's calls at once.
 func (p *Prometheus) Ask(ctx context.Context, questions []verifier.Question) []verifier.Answer {
+	return p.askAll(ctx, questions, p.filled, p.answer)
+}
+
+// promSaid is what was said to each range.
+type promSaid map[promRange]*promAnswer
+
+// askAll asks the texts of all questions, and makes the answers of what was said.
+func (p *Prometheus) askAll(ctx context.Context, questions []verifier.Question, filled func(verifier.Question) ([]string, error), answer func(verifier.Question, []string, promSaid) verifier.Answer) []verifier.Answer {
 	answers := make([]verifier.Answer, len(questions))
 	texts := make([][]string, len(questions))
-	said := map[promRange]*promAnswer{}
+	said := promSaid{}
 	for i, q := range questions {
-		if texts[i], answers[i].Err = p.filled(q); answers[i].Err != nil {
+		if texts[i], answers[i].Err = filled(q); answers[i].Err != nil {
 			continue
 		}
 		for _, text := range texts[i] {
@@ -158,7 +174,7 @@ func (p *Prometheus) Ask(ctx context.Context, questions []verifier.Question) []v
 	group.Wait()
 	for i, q := range questions {
 		if answers[i].Err == nil {
-			answers[i] = p.answer(q, texts[i], said)
+			answers[i] = answer(q, texts[i], said)
 		}
 	}
 	return answers
@@ -270,6 +286,10 @@ func (p *Prometheus) trouble(err error) error {
 			out.Reason = verifier.BadData
 			out.Err = fmt.Errorf("ask %s: no answer of Prometheus (is there a login page or proxy before it?): %s", p.url.Host, outbound.Excerpt(failure.Msg))
 		}
+	}
+	var status *outbound.StatusError
+	if errors.As(err, &status) && (status.Code == http.StatusBadRequest || status.Code == http.StatusUnprocessableEntity) {
+		out.Reason, out.Permanent = verifier.BadData, status.Code == http.StatusBadRequest
 	}
 	if errors.Is(err, outbound.ErrTooLarge) {
 		out.Reason = verifier.BadData

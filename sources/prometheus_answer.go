@@ -16,7 +16,7 @@ import (
 )
 
 // answer makes the samples of one question out of what was said to its texts.
-func (p *Prometheus) answer(q verifier.Question, texts []string, said map[promRange]*promAnswer) verifier.Answer {
+func (p *Prometheus) answer(q verifier.Question, texts []string, said promSaid) verifier.Answer {
 	out := verifier.Answer{Query: strings.Join(texts, "  /  "), Link: p.link(texts, q)}
 	values := make([]map[time.Time]float64, len(texts))
 	for i, text := range texts {

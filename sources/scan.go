@@ -67,7 +67,7 @@ func (s *scanner) inLiteral(c byte) {
 
 // escapeLength is how many characters belong to an escape after its kind.
 func (s *scanner) escapeLength(kind byte) int {
-	if s.lang != PromQL {
+	if !s.lang.likePromQL() {
 		return 0
 	}
 	switch kind {
@@ -119,8 +119,12 @@ func (s *scanner) quotes() string {
 func (s *scanner) commentEnd(text string) string {
 	two := text[:min(2, len(text))]
 	switch {
-	case s.lang == PromQL && text[0] == '#':
+	case s.lang.likePromQL() && text[0] == '#':
 		return "\n"
+	case s.lang == LogQL && two == "//":
+		return "\n"
+	case s.lang == LogQL && two == "/*":
+		return "*/"
 	case s.lang == NRQL && (two == "--" || two == "//"):
 		return "\n"
 	case s.lang == NRQL && two == "/*":
@@ -132,6 +136,9 @@ func (s *scanner) commentEnd(text string) string {
 func (s *scanner) open(c byte) {
 	s.quote, s.inside, s.regex = c, "", false
 	switch s.lang {
+	case LogQL: // single quotes are no literals there
+		s.regex = s.before == "=~" || s.before == "!~" || s.before == "|~"
+		s.value = c != '\'' && (s.regex || strings.HasSuffix(s.before, "="))
 	case PromQL:
 		s.regex = s.before == "=~" || s.before == "!~"
 		s.value = s.regex || strings.HasSuffix(s.before, "=")
@@ -183,6 +190,8 @@ func (s *scanner) noValue() error {
 	switch s.lang {
 	case PromQL:
 		return errors.New(`stands in a literal that is no label's value; write label="..." or label=~"..."`)
+	case LogQL:
+		return errors.New(`stands in a literal that is no label's value and no line's text; write label="...", |= "..." or |~ "..."`)
 	case NRQL:
 		return errors.New("stands in a literal where values cannot be escaped; use single quotes without r before them")
 	}

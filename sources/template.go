@@ -18,7 +18,11 @@ const (
 	PromQL Language = "PromQL"
 	Lucene Language = "Lucene"
 	NRQL   Language = "NRQL"
+	LogQL  Language = "LogQL"
 )
+
+// likePromQL reports whether label matchers and literals are those of PromQL.
+func (l Language) likePromQL() bool { return l == PromQL || l == LogQL }
 
 // Check says what is wrong with the templates of a query text; nil when Fill can fill them in.
 func Check(lang Language, text string) error {

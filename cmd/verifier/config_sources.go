@@ -35,6 +35,7 @@ var sourceTypes = map[string]func() source{
 	"elasticsearch":  func() source { return &elasticsearchSource{} },
 	"files":          func() source { return &filesSource{} },
 	"http":           func() source { return &httpSource{} },
+	"loki":           func() source { return &lokiSource{} },
 	"newrelic":       func() source { return &newRelicSource{} },
 	"prometheus":     func() source { return &prometheusSource{} },
 }
@@ -87,6 +88,17 @@ func (s *httpSource) check() rules.CheckMeasure { return sources.CheckHTTP }
 
 func (s *httpSource) backend(c *Config) (sources.Backend, error) {
 	return sources.NewHTTP(sources.HTTPConfig{ServerConfig: c.server(s.ServerConfig)}, nil)
+}
+
+type lokiSource struct {
+	Type               string `yaml:"type"`
+	sources.LokiConfig `yaml:",inline"`
+}
+
+func (s *lokiSource) check() rules.CheckMeasure { return sources.CheckLoki }
+
+func (s *lokiSource) backend(c *Config) (sources.Backend, error) {
+	return sources.NewLoki(sources.LokiConfig{ServerConfig: c.server(s.ServerConfig), Tenant: s.Tenant}, nil)
 }
 
 type newRelicSource struct {

@@ -14,7 +14,6 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -185,9 +184,4 @@ func TestThirtyMembersFitIntoSlack(t *testing.T) {
 			t.Error("an escape is cut in two")
 		}
 	}
-}
-
-// at is a performer with a clock of the test's.
-func at(a *Alerting, b book, clock *time.Time, muted func(verifier.Incident, time.Time) bool) *performer {
-	return &performer{a, b, muted, func() time.Time { return *clock }}
 }

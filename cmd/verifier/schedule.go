@@ -77,16 +77,30 @@ func (c *Config) scheduled(s store.Schedule, now time.Time) verifier.Effects {
 		}}}
 	case kind == "freeze" && i < len(c.Holds):
 		f := c.Holds[i]
-		until := s.Next.Add(f.For).UTC()
-		if !until.After(now) {
-			return verifier.Effects{}
+		begun := f.lastStart(now, c.zone)
+		if begun.IsZero() {
+			return verifier.Effects{} // it came and went while the daemon was down
 		}
+		until := begun.Add(f.For)
 		return verifier.Effects{Holds: []verifier.Hold{{
-			ID: fmt.Sprintf("freeze-%d-%d", i, s.Next.Unix()), By: "verifier.yaml", Reason: orDefault(f.Reason, "freeze by schedule"), At: s.Next.UTC(),
+			ID: fmt.Sprintf("freeze-%d-%d", i, begun.Unix()), By: "verifier.yaml", Reason: orDefault(f.Reason, "freeze by schedule"), At: begun,
 			Until: &until, Services: f.Services, Environments: f.Environments, Teams: f.Teams, Stops: stopsOr(f.Stops),
 		}}}
 	}
 	return verifier.Effects{}
+}
+
+// lastStart is when the freeze that is on at that time began, the latest where several overlap; zero when none is on.
+func (f FreezeConfig) lastStart(now time.Time, zone *time.Location) time.Time {
+	schedule, err := parseCron(f.Cron)
+	if err != nil {
+		return time.Time{} // unreachable: it was parsed when the configuration was read
+	}
+	var last time.Time
+	for t := schedule.Next(now.Add(-f.For).In(zone)); !t.IsZero() && !t.After(now); t = schedule.Next(t) {
+		last = t.UTC()
+	}
+	return last
 }
 
 func stopsOr(stops []string) []string {
@@ -99,29 +113,33 @@ func stopsOr(stops []string) []string {
 // keepSchedules runs what is due, until the context ends.
 func (d *Daemon) keepSchedules(ctx context.Context) {
 	for tick := time.NewTicker(5 * time.Second); ; {
-		now := d.now()
-		cfg := d.live().cfg
-		clear, frozen := false, false
-		err := d.store.ClaimSchedules(ctx, now,
-			func(s store.Schedule) time.Time { return cfg.nextRun(s, now) },
-			func(s store.Schedule) verifier.Effects {
-				clear = clear || s.Name == retentionSchedule
-				effects := cfg.scheduled(s, now)
-				frozen = frozen || len(effects.Holds) > 0
-				return effects
-			})
-		d.failed("run schedules", err)
-		if frozen {
-			d.runner.Held(ctx)
-		}
-		if clear {
-			d.failed("clear out what is old", d.store.Retain(ctx, now, cfg.Retention.Evidence, cfg.Retention.Deliveries))
-		}
+		d.runSchedules(ctx, d.now())
 		select {
 		case <-ctx.Done():
 			tick.Stop()
 			return
 		case <-tick.C:
 		}
+	}
+}
+
+// runSchedules does what is due at that time.
+func (d *Daemon) runSchedules(ctx context.Context, now time.Time) {
+	cfg := d.live().cfg
+	clear, frozen := false, false
+	err := d.store.ClaimSchedules(ctx, now,
+		func(s store.Schedule) time.Time { return cfg.nextRun(s, now) },
+		func(s store.Schedule) verifier.Effects {
+			clear = clear || s.Name == retentionSchedule
+			effects := cfg.scheduled(s, now)
+			frozen = frozen || len(effects.Holds) > 0
+			return effects
+		})
+	d.failed("run schedules", err)
+	if frozen {
+		d.runner.Held(ctx)
+	}
+	if clear {
+		d.failed("clear out what is old", d.store.Retain(ctx, now, cfg.Retention.Evidence, cfg.Retention.Deliveries))
 	}
 }

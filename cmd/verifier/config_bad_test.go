@@ -207,6 +207,9 @@ reports: [{cron: '0 9 1 * *', receiver: on-call}]`, `verifier.yaml:5:41: reports
     4 | route: {receiver: on-call}
 >   5 | reports: [{cron: '0 9 1 * *', receiver: on-call}]
                                                 ^`},
+	{`sinks: {a: {type: grafana, url: 'http://x', dashbord_uid: x}}`, `verifier.yaml:1:45: unknown field "dashbord_uid"; did you mean dashboard_uid?
+>   1 | sinks: {a: {type: grafana, url: 'http://x', dashbord_uid: x}}
+                                                    ^`},
 	{`self: {newrelic: {license_key: NRAK-TEST}}`, `verifier.yaml:1:32: self.newrelic.license_key: has 9 characters, and an ingest key has 40; is it a user key (NRAK-...)?
 >   1 | self: {newrelic: {license_key: NRAK-TEST}}
                                        ^`},

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"reflect"
 	"slices"
 
 	"verifier"
@@ -12,15 +13,69 @@ import (
 
 // SinkConfig is one place where verdicts are written: its type says whose configuration the other keys are.
 type SinkConfig struct {
-	Elasticsearch *sinks.ElasticsearchConfig
-	GitHub        *sinks.GitHubConfig
-	Grafana       *sinks.GrafanaConfig
-	NewRelic      *sinks.NewRelicConfig
+	sink
 
 	problem string // with the type
 }
 
-const sinkTypes = "write elasticsearch, github, grafana or newrelic; the daemon's own metrics are at /metrics without any configuration"
+// sink is the configuration of one type: it makes the client.
+type sink interface {
+	open(*Config, transport) (sinks.Sink, error)
+}
+
+// sinkTypes are all types by the names that users write.
+var sinkTypes = map[string]func() sink{
+	"elasticsearch": func() sink { return &elasticsearchSink{} },
+	"github":        func() sink { return &gitHubSink{} },
+	"grafana":       func() sink { return &grafanaSink{} },
+	"newrelic":      func() sink { return &newRelicSink{} },
+}
+
+type elasticsearchSink struct {
+	Type                      string `yaml:"type"`
+	sinks.ElasticsearchConfig `yaml:",inline"`
+}
+
+func (s *elasticsearchSink) open(c *Config, rt transport) (sinks.Sink, error) {
+	e := s.ElasticsearchConfig
+	e.PasswordFile, e.APIKeyFile, e.CAFile = c.relative(e.PasswordFile), c.relative(e.APIKeyFile), c.relative(e.CAFile)
+	return sinks.NewElasticsearch(e, rt)
+}
+
+type gitHubSink struct {
+	Type               string `yaml:"type"`
+	sinks.GitHubConfig `yaml:",inline"`
+}
+
+func (s *gitHubSink) open(c *Config, rt transport) (sinks.Sink, error) {
+	g := s.GitHubConfig
+	g.TokenFile = c.relative(g.TokenFile)
+	return sinks.NewGitHub(g, rt)
+}
+
+type grafanaSink struct {
+	Type                string `yaml:"type"`
+	sinks.GrafanaConfig `yaml:",inline"`
+}
+
+func (s *grafanaSink) open(c *Config, rt transport) (sinks.Sink, error) {
+	g := s.GrafanaConfig
+	g.TokenFile = c.relative(g.TokenFile)
+	return sinks.NewGrafana(g, rt)
+}
+
+type newRelicSink struct {
+	Type                 string `yaml:"type"`
+	sinks.NewRelicConfig `yaml:",inline"`
+}
+
+func (s *newRelicSink) open(c *Config, rt transport) (sinks.Sink, error) {
+	n := s.NewRelicConfig
+	n.LicenseKeyFile, n.APIKeyFile = c.relative(n.LicenseKeyFile), c.relative(n.APIKeyFile)
+	return sinks.NewNewRelic(n, rt)
+}
+
+const sinkNames = "write elasticsearch, github, grafana or newrelic; the daemon's own metrics are at /metrics without any configuration"
 
 // UnmarshalYAML reads the type first, and then everything by it.
 func (s *SinkConfig) UnmarshalYAML(unmarshal func(any) error) error {
@@ -28,45 +83,26 @@ func (s *SinkConfig) UnmarshalYAML(unmarshal func(any) error) error {
 	if err := unmarshal(&all); err != nil {
 		return err
 	}
-	switch kind := all["type"]; kind {
-	case "elasticsearch":
-		var c struct {
-			Type                      string `yaml:"type"`
-			sinks.ElasticsearchConfig `yaml:",inline"`
-		}
-		err := unmarshal(&c)
-		s.Elasticsearch = &c.ElasticsearchConfig
-		return err
-	case "github":
-		var c struct {
-			Type               string `yaml:"type"`
-			sinks.GitHubConfig `yaml:",inline"`
-		}
-		err := unmarshal(&c)
-		s.GitHub = &c.GitHubConfig
-		return err
-	case "grafana":
-		var c struct {
-			Type                string `yaml:"type"`
-			sinks.GrafanaConfig `yaml:",inline"`
-		}
-		err := unmarshal(&c)
-		s.Grafana = &c.GrafanaConfig
-		return err
-	case "newrelic":
-		var c struct {
-			Type                 string `yaml:"type"`
-			sinks.NewRelicConfig `yaml:",inline"`
-		}
-		err := unmarshal(&c)
-		s.NewRelic = &c.NewRelicConfig
-		return err
-	case nil:
-		s.problem = "is missing; " + sinkTypes
-	default:
-		s.problem = fmt.Sprintf("there is no sink of type %q; "+sinkTypes, kind)
+	kind, written := all["type"]
+	if !written {
+		s.problem = "is missing; " + sinkNames
+		return nil
 	}
-	return nil
+	empty, known := sinkTypes[fmt.Sprint(kind)]
+	if !known {
+		s.problem = fmt.Sprintf("there is no sink of type %q; "+sinkNames, fmt.Sprint(kind))
+		return nil
+	}
+	s.sink = empty()
+	return unmarshal(s.sink)
+}
+
+// sinkStructs are what sinks are decoded into.
+func sinkStructs() (types []reflect.Type) {
+	for _, empty := range sinkTypes {
+		types = append(types, reflect.TypeOf(empty()))
+	}
+	return types
 }
 
 // checkSinks says which sinks are none, and which names cannot be part of a key.
@@ -94,26 +130,6 @@ func (c *Config) openSinks(rt transport) (map[string]sinks.Sink, error) {
 		out[name] = sink
 	}
 	return out, errors.Join(problems...)
-}
-
-func (s SinkConfig) open(c *Config, rt transport) (sinks.Sink, error) {
-	switch {
-	case s.Elasticsearch != nil:
-		e := *s.Elasticsearch
-		e.PasswordFile, e.APIKeyFile, e.CAFile = c.relative(e.PasswordFile), c.relative(e.APIKeyFile), c.relative(e.CAFile)
-		return sinks.NewElasticsearch(e, rt)
-	case s.GitHub != nil:
-		g := *s.GitHub
-		g.TokenFile = c.relative(g.TokenFile)
-		return sinks.NewGitHub(g, rt)
-	case s.Grafana != nil:
-		g := *s.Grafana
-		g.TokenFile = c.relative(g.TokenFile)
-		return sinks.NewGrafana(g, rt)
-	}
-	n := *s.NewRelic
-	n.LicenseKeyFile, n.APIKeyFile = c.relative(n.LicenseKeyFile), c.relative(n.APIKeyFile)
-	return sinks.NewNewRelic(n, rt)
 }
 
 // wanting names the sinks that a verification in this state is written to.

@@ -116,7 +116,7 @@ func (d *document) decodeError(err error) error {
 		at := known.GetToken().Position
 		message := known.GetMessage()
 		if _, field, found := strings.Cut(message, `unknown field "`); found {
-			keys := keysOf(append(sourceStructs(), reflect.TypeFor[Config](), reflect.TypeFor[ServiceConfig]()))
+			keys := keysOf(append(append(sourceStructs(), sinkStructs()...), reflect.TypeFor[Config](), reflect.TypeFor[ServiceConfig]()))
 			field = strings.TrimSuffix(field, `"`)
 			if slices.Contains(keys, field) {
 				message += " here; it belongs elsewhere"

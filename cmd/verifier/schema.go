@@ -14,7 +14,6 @@ import (
 	"verifier/outbound"
 	"verifier/rollback"
 	"verifier/rules"
-	"verifier/sinks"
 )
 
 func printSchema(c *cobra.Command, of string) error {
@@ -69,10 +68,11 @@ func schemaOf(t reflect.Type) *jsonschema.Schema {
 		type plain rollback.CommandConfig
 		return &jsonschema.Schema{OneOf: []*jsonschema.Schema{{Type: "array", Items: &jsonschema.Schema{Type: "string"}}, nested(&plain{})}}
 	case reflect.TypeFor[SinkConfig]():
-		return &jsonschema.Schema{Type: "object", OneOf: []*jsonschema.Schema{
-			typed(nested(&sinks.ElasticsearchConfig{}), "elasticsearch"), typed(nested(&sinks.GitHubConfig{}), "github"),
-			typed(nested(&sinks.GrafanaConfig{}), "grafana"), typed(nested(&sinks.NewRelicConfig{}), "newrelic"),
-		}}
+		one := &jsonschema.Schema{Type: "object"}
+		for _, kind := range slices.Sorted(maps.Keys(sinkTypes)) {
+			one.OneOf = append(one.OneOf, typed(nested(sinkTypes[kind]()), kind))
+		}
+		return one
 	case reflect.TypeFor[ServicesConfig]():
 		return &jsonschema.Schema{OneOf: []*jsonschema.Schema{
 			{Type: "string", Description: "a folder of files with one list each"}, {Type: "array", Items: nested(&ServiceConfig{})},

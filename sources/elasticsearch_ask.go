@@ -89,20 +89,21 @@ func (e *Elasticsearch) tellsApart(q verifier.Question) bool {
 // resolve finds out how the fields are mapped, and refuses what they cannot answer.
 func (e *Elasticsearch) resolve(ctx context.Context, a *esAsked) error {
 	names := map[string]bool{e.fields.time: true}
-	filters := map[string]*exact{
-		e.fields.service: &a.service, e.fields.environment: &a.environment, e.fields.target: &a.target, e.fields.host: &a.host, e.fields.version: &a.version,
-	}
+	f := e.fields
+	filters := []struct {
+		field string
+		into  *exact
+	}{{f.service, &a.service}, {f.environment, &a.environment}, {f.target, &a.target}, {f.host, &a.host}, {f.version, &a.version}}
 	for _, list := range []map[string]bool{a.measure.named, a.measure.numbers} {
 		maps.Copy(names, list)
 	}
-	for name := range filters {
-		names[name] = true
+	for _, filter := range filters {
+		names[filter.field] = true
 	}
 	for _, label := range a.pick {
 		names[label] = true
 	}
 	delete(names, "")
-	delete(filters, "")
 	a.mapping = e.mapping(ctx, names)
 	if a.mapping.err != nil {
 		return a.mapping.err
@@ -110,12 +111,12 @@ func (e *Elasticsearch) resolve(ctx context.Context, a *esAsked) error {
 	if err := a.mapping.check(e.fields.time, a.measure); err != nil {
 		return e.badMapping(err)
 	}
-	for _, name := range slices.Sorted(maps.Keys(filters)) {
-		x, note, err := a.mapping.whole(name)
-		if err != nil && e.filters(a, name) {
+	for _, filter := range filters {
+		x, note, err := a.mapping.whole(filter.field)
+		if err != nil && e.filters(a, filter.field) {
 			return e.badMapping(err)
 		}
-		if *filters[name] = x; note != "" && e.filters(a, name) {
+		if *filter.into = x; note != "" && e.filters(a, filter.field) && !slices.Contains(a.notes, note) {
 			a.notes = append(a.notes, note)
 		}
 	}

@@ -120,3 +120,40 @@ func TestOwnTroubleSaysWhichFileAndThatItIsOver(t *testing.T) {
 		t.Errorf("the end is told as %q: %q", title, text)
 	}
 }
+
+// TestSourceThatIsDownIsToldOnce to self.receiver, however often it fails and in whatever words, and to nobody else.
+func TestSourceThatIsDownIsToldOnce(t *testing.T) {
+	hook, team := openReceiver(t, nil), openReceiver(t, nil)
+	backend := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusServiceUnavailable) }))
+	defer backend.Close()
+	config := frontConfig + "receivers: [{name: sre, webhook_configs: [{url: '" + hook.URL + "'}]}, {name: team, webhook_configs: [{url: '" + team.URL + "'}]}]\n" +
+		"route: {receiver: team}\nself: {receiver: sre}\n"
+	config = strings.Replace(config, "sources: {", "sources: {metrics: {type: prometheus, url: '"+backend.URL+"'}, ", 1)
+	f := openFront(t, config, frontRules)
+	defer f.stop()
+	source := f.daemon.live().sources["metrics"]
+	for range 8 {
+		now := time.Now().Truncate(time.Second)
+		q := verifier.Question{Measure: verifier.Measure{PromQL: "up"}, From: now.Add(-time.Second), To: now, Step: time.Second}
+		source.Ask(t.Context(), []verifier.Question{q})
+	}
+	for range 100 {
+		f.daemon.tellSelf(t.Context())
+		if len(hook.all()) > 0 {
+			break
+		}
+		time.Sleep(50 * time.Millisecond)
+	}
+	for range 5 {
+		f.daemon.tellSelf(t.Context())
+	}
+	time.Sleep(300 * time.Millisecond)
+	if sre, others := len(hook.all()), len(team.all()); sre != 1 || others != 0 {
+		t.Errorf("self.receiver heard %d times, the team %d times; want 1 and 0", sre, others)
+	}
+	var status Status
+	f.ask("GET", "/v1/status", "", &status)
+	if !strings.Contains(status.Sources["metrics"], "503") || status.Sources["logs"] != "ok" {
+		t.Errorf("status says %v", status.Sources)
+	}
+}

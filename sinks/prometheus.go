@@ -42,7 +42,7 @@ func NewPrometheus(version string, counts func(context.Context) (active, waiting
 			Name: "verifier_query_seconds", Help: "How long sources took to answer.", Buckets: prometheus.ExponentialBuckets(0.001, 4, 9),
 		}, []string{"source"}),
 		queries:      counter("verifier_queries_total", "Calls of sources by how they ended.", "source", "result"),
-		lag:          prometheus.NewGaugeVec(prometheus.GaugeOpts{Name: "verifier_source_lag_seconds", Help: "How late a source's data are taken to be."}, []string{"source"}),
+		lag:          prometheus.NewGaugeVec(prometheus.GaugeOpts{Name: "verifier_source_lag_seconds", Help: "How old the newest event of a source was when it was last looked for; what its lag is set to where that is not known."}, []string{"source"}),
 		actions:      counter("verifier_actions_total", "Alerts, rollback calls and reports by how they ended.", "kind", "result"),
 		rules:        prometheus.NewGauge(prometheus.GaugeOpts{Name: "verifier_rules_loaded", Help: "Rules in force."}),
 		reloadFailed: prometheus.NewGauge(prometheus.GaugeOpts{Name: "verifier_rules_reload_failed", Help: "1 while the files on disk are wrong and older ones are in force."}),
@@ -88,7 +88,7 @@ func (p *Prometheus) Asked(source, result string, took time.Duration) {
 	p.queries.WithLabelValues(source, result).Inc()
 }
 
-// Lag notes how late a source's data are taken to be.
+// Lag notes how late a source's data are: as measured, else as configured.
 func (p *Prometheus) Lag(source string, lag time.Duration) {
 	p.lag.WithLabelValues(source).Set(lag.Seconds())
 }

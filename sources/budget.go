@@ -64,6 +64,8 @@ type Limited struct {
 	mu      sync.Mutex
 	quiet   time.Time // asked to be left alone until then
 	trouble string    // of the last call; empty when it was answered
+	lag     time.Duration
+	lagAt   time.Time // when the lag was measured; zero: never
 }
 
 const failuresInARow = 5
@@ -88,6 +90,7 @@ func (l *Limited) Ask(ctx context.Context, questions []verifier.Question) []veri
 	began := time.Now()
 	answers := l.Backend.Ask(ctx, questions)
 	l.learn(answers, time.Since(began))
+	l.measure(questions, answers, time.Now())
 	return answers
 }
 
@@ -166,6 +169,32 @@ func (l *Limited) Trouble() string {
 		return ""
 	}
 	return l.trouble
+}
+
+// lagKept is how long the shortest lag stands for the source: a quiet service's newest event is old, and says nothing.
+const lagKept = time.Minute
+
+// measure notes how old the newest event is that an answer about the present saw.
+func (l *Limited) measure(questions []verifier.Question, answers []verifier.Answer, now time.Time) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for i, a := range answers {
+		q := questions[i]
+		if a.Newest.IsZero() || now.Sub(q.To) > l.Lag()+2*q.Step {
+			continue // nothing was seen, or it was asked about the past
+		}
+		lag := max(0, now.Sub(a.Newest))
+		if l.lagAt.IsZero() || lag <= l.lag || now.Sub(l.lagAt) > lagKept {
+			l.lag, l.lagAt = lag, now
+		}
+	}
+}
+
+// Measured is how old the newest event was when it was last looked for, the shortest of a minute; false where that is not known.
+func (l *Limited) Measured() (lag time.Duration, known bool) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.lag, !l.lagAt.IsZero()
 }
 
 func down(err error) error { return &verifier.SourceError{Reason: verifier.SourceDown, Err: err} }

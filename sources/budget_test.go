@@ -104,3 +104,29 @@ func TestBudget(t *testing.T) {
 		t.Errorf("after the first has left: %v", err)
 	}
 }
+
+// TestLagIsMeasured by the newest event of an answer about the present; a quiet service beside it does not lengthen it.
+func TestLagIsMeasured(t *testing.T) {
+	now := time.Now()
+	age := func(d time.Duration) verifier.Answer { return verifier.Answer{Newest: now.Add(-d)} }
+	about := func(ago time.Duration) verifier.Question {
+		return verifier.Question{To: now.Add(-ago), Step: time.Second}
+	}
+	l := Limit("logs", &named{name: "logs"}, nil)
+	if _, known := l.Measured(); known {
+		t.Error("it is known before anything was asked")
+	}
+	l.measure([]verifier.Question{about(time.Hour), about(0)}, []verifier.Answer{age(time.Hour), {}}, now)
+	if lag, known := l.Measured(); known {
+		t.Errorf("the past, and nothing seen, give a lag of %s", lag)
+	}
+	l.measure([]verifier.Question{about(0), about(0)}, []verifier.Answer{age(7 * time.Second), age(40 * time.Second)}, now)
+	if lag, known := l.Measured(); lag != 7*time.Second || !known {
+		t.Errorf("measured %s, %t; want 7s", lag, known)
+	}
+	later := now.Add(lagKept + time.Second)
+	l.measure([]verifier.Question{{To: later, Step: time.Second}}, []verifier.Answer{{Newest: now}}, later)
+	if lag, _ := l.Measured(); lag != later.Sub(now) {
+		t.Errorf("measured %s; want %s, now that all is late", lag, later.Sub(now))
+	}
+}

@@ -264,9 +264,7 @@ func (d *Daemon) live() *setup { return d.setup.Load() }
 func (d *Daemon) use(s *setup) {
 	d.setup.Store(s)
 	d.metrics.Loaded(s.rules.Len(), false)
-	for name, b := range s.sources {
-		d.metrics.Lag(name, b.Lag())
-	}
+	d.noteLags(s)
 }
 
 // world is what decisions know besides the record, as it is now.

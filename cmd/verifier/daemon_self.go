@@ -23,6 +23,7 @@ type Status struct {
 	Active    int               `json:"verifications_active"`
 	Waiting   int               `json:"actions_waiting"`
 	Sources   map[string]string `json:"sources"` // ok, or the trouble
+	Lags      map[string]string `json:"lags"`    // how old each source's newest event was, where that is known
 	Problem   string            `json:"problem"` // why the files on disk could not be loaded
 	Held      string            `json:"held"`    // why everything is held
 	Services  []string          `json:"services"`
@@ -31,13 +32,16 @@ type Status struct {
 
 func (d *Daemon) status(ctx context.Context) any {
 	s := d.live()
-	out := Status{Version: version, Rules: s.rules.Len(), Sources: map[string]string{}, Problem: d.problem.Load().(string), Held: s.cfg.frozen(), Services: append([]string{}, s.catalogue.ServiceNames()...)}
+	out := Status{Version: version, Rules: s.rules.Len(), Sources: map[string]string{}, Lags: map[string]string{}, Problem: d.problem.Load().(string), Held: s.cfg.frozen(), Services: append([]string{}, s.catalogue.ServiceNames()...)}
 	out.Active, out.Waiting, _ = d.store.Counts(ctx)
 	var err error
 	out.Unclaimed, err = unclaimed(ctx, d.store, s.catalogue)
 	d.failed("look for unclaimed names", err)
 	for name, b := range s.sources {
 		out.Sources[name] = orDefault(b.Trouble(), "ok")
+		if lag, known := b.Measured(); known {
+			out.Lags[name] = lag.Round(100 * time.Millisecond).String()
+		}
 	}
 	return out
 }
@@ -70,8 +74,20 @@ func (d *Daemon) keepSelf(ctx context.Context) {
 			return
 		case <-tick.C:
 			d.tellSelf(ctx)
+			d.noteLags(d.live())
 			d.resolveEnvironments(ctx)
 		}
+	}
+}
+
+// noteLags shows how late each source is: as measured where that is known, else as configured.
+func (d *Daemon) noteLags(s *setup) {
+	for name, b := range s.sources {
+		lag, known := b.Measured()
+		if !known {
+			lag = b.Lag()
+		}
+		d.metrics.Lag(name, lag)
 	}
 }
 

@@ -43,7 +43,11 @@ func statusCommand() *cobra.Command {
 func printStatus(w io.Writer, s Status, watches []verifier.Verification) {
 	fmt.Fprintf(w, "verifier %s: %d rules, %d watches running, %d actions waiting\n", s.Version, s.Rules, s.Active, s.Waiting)
 	for _, name := range slices.Sorted(maps.Keys(s.Sources)) {
-		fmt.Fprintf(w, "source %s: %s\n", name, s.Sources[name])
+		fmt.Fprintf(w, "source %s: %s", name, s.Sources[name])
+		if lag := s.Lags[name]; lag != "" {
+			fmt.Fprintf(w, ", %s late", lag)
+		}
+		fmt.Fprintln(w)
 	}
 	if s.Held != "" {
 		fmt.Fprintln(w, "HELD:", s.Held)

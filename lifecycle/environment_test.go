@@ -1,6 +1,7 @@
 package lifecycle
 
 import (
+	"errors"
 	"strings"
 	"testing"
 	"time"
@@ -126,5 +127,28 @@ func TestEnvironmentHasOnePage(t *testing.T) {
 				t.Errorf("%d calls", len(s.calls))
 			}
 		})
+	}
+}
+
+// TestPersonsRollbackOfAHeldEnvironment that goes wrong is still told to a person: they asked for it.
+func TestPersonsRollbackOfAHeldEnvironment(t *testing.T) {
+	t.Parallel()
+	s := newSim(t, verifier.ModeApprove)
+	s.answer = func(verifier.RollbackCall) error { return errors.New("no") }
+	s.good("cart", "checkout", "search")
+	var id string
+	for _, name := range []string{"cart", "checkout", "search"} {
+		s.broken[name+" 1.1"] = 0.2
+		id = s.deploy(name, "1.1").Verification
+	}
+	s.run(10 * time.Minute)
+	s.expect(id, verifier.FailedState, verifier.RollbackVetoed)
+	if err := s.order(id, verifier.RollBack, "1.0"); err != nil {
+		t.Fatal(err)
+	}
+	s.run(time.Minute)
+	v := s.expect(id, verifier.FailedState, verifier.RollbackRefused)
+	if in, err := s.store.Incident(t.Context(), v.Incident); err != nil || !in.Person {
+		t.Errorf("the incident needs nobody: %+v (%v)", in, err)
 	}
 }

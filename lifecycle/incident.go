@@ -269,6 +269,9 @@ func memberOf(c *change, v *verifier.Verification) verifier.Member {
 	if f := worst(v.Findings); f != nil {
 		m.Text, m.Labels["rule"] = f.Text, f.Rule
 	}
+	if v.Rollback != nil {
+		m.Labels["rollback"] = string(v.Rollback.State)
+	}
 	for _, f := range v.Findings {
 		if f.Outcome == verifier.Fail && f.Counts() && f.Severity == verifier.SeverityPage {
 			m.Severity = verifier.SeverityPage
@@ -353,8 +356,11 @@ func (c *change) links(m verifier.Member) []verifier.Link {
 	var links []verifier.Link
 	if c.URL != "" {
 		page := c.page(m.Verification)
+		if state := verifier.RollbackState(m.Labels["rollback"]); m.Resolved == nil && (state == verifier.RollbackProposed || state == verifier.RollbackApproved) {
+			links = append(links, verifier.Link{Text: "Stop", URL: page + "#stop"})
+		}
 		if m.Resolved == nil {
-			links = append(links, verifier.Link{Text: "Stop", URL: page + "#stop"}, verifier.Link{Text: "Roll back now", URL: page + "#rollback"})
+			links = append(links, verifier.Link{Text: "Roll back now", URL: page + "#rollback"})
 		}
 		links = append(links, verifier.Link{Text: "Evidence", URL: page})
 	}

@@ -321,9 +321,17 @@ func TestNewElasticsearchRefuses(t *testing.T) {
 func TestCheckElasticsearch(t *testing.T) {
 	p := &verifier.Percentile{Field: "event.duration", P: 95}
 	for _, m := range []verifier.Measure{
-		errorsCounted, errorRatio, {Percentile: p, Where: `url.path:"{{.Labels.shop}}"`}, {Average: &verifier.Average{Field: "x"}},
-		{Query: "log.level:ERROR"}, {Query: `{"term":{"a":"{{.Service}}"}}`}, {Query: `{"query":{"match_all":{}}}`}, {Query: `{"query":{"match_all":{}},"aggs":{"x":{"max":{"field":"q"}}}}`},
-		{Count: "{1 TO 5}"}, {Count: "*", Pick: map[string]string{"service.name": "{{.Service}}"}}, {Count: "gateway timeout", Source: "logs"}, {Count: "message:(gateway timeout)"},
+		errorsCounted, errorRatio,
+		{Percentile: p, Where: `url.path:"{{.Labels.shop}}"`},
+		{Average: &verifier.Average{Field: "x"}},
+		{Query: "log.level:ERROR"},
+		{Query: `{"term":{"a":"{{.Service}}"}}`},
+		{Query: `{"query":{"match_all":{}}}`},
+		{Query: `{"query":{"match_all":{}},"aggs":{"x":{"max":{"field":"q"}}}}`},
+		{Count: "{1 TO 5}"},
+		{Count: "*", Pick: map[string]string{"service.name": "{{.Service}}"}},
+		{Count: "gateway timeout", Source: "logs"},
+		{Count: "message:(gateway timeout)"},
 	} {
 		if _, err := CheckElasticsearch(m); err != nil {
 			t.Errorf("%+v: %v", m, err)

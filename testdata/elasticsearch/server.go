@@ -79,8 +79,10 @@ func start(line string) (string, error) {
 			return "", err
 		}
 	}
-	args := []string{"-Xms512m", "-Xmx512m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-Xshare:auto", "-Des.path.home=" + home,
-		"-Dlog4j.configurationFile=" + filepath.Join(built, "log4j2.properties"), "-Dlog4j2.formatMsgNoLookups=true"}
+	args := []string{
+		"-Xms512m", "-Xmx512m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-Xshare:auto", "-Des.path.home=" + home,
+		"-Dlog4j.configurationFile=" + filepath.Join(built, "log4j2.properties"), "-Dlog4j2.formatMsgNoLookups=true",
+	}
 	libraries := filepath.Join(built, "lib")
 	if line == Line8 {
 		if err := os.CopyFS(filepath.Join(home, "modules"), os.DirFS(filepath.Join(built, "modules"))); err != nil {

@@ -52,6 +52,7 @@ type Sample struct {
 	Value    float64   // what limits look at: the count, the ratio, the percentile; never NaN or infinite
 	Count    float64   // events counted, for count and ratio
 	Exposure float64   // what they were counted among: requests, documents; 0 when there is none
+	Patterns []Pattern `json:",omitempty"` // of the step's counted messages, where patterns are asked for
 }
 
 // Answer is what a source said to one question. A step without data has no sample: nothing is never zero.

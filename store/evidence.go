@@ -41,10 +41,13 @@ func pack(list []verifier.Evidence) ([]byte, error) {
 
 // bound merges older steps until the evidence of this rule and arm is small enough.
 func bound(e *verifier.Evidence) error {
-	for len(e.Samples) > fewSamples {
+	for len(e.Samples) > fewSamples || hasPatterns(e.Samples) {
 		blob, err := compress(e)
 		if err != nil || len(blob) <= maxEvidence {
 			return err
+		}
+		if len(e.Samples) <= fewSamples && thinPatterns(e) {
+			continue
 		}
 		e.Samples = mergeOlder(e.Samples)
 	}
@@ -85,7 +88,7 @@ func mergeOlder(samples []verifier.Sample) []verifier.Sample {
 }
 
 func merge(a, b verifier.Sample) verifier.Sample {
-	m := verifier.Sample{T: b.T, Count: a.Count + b.Count, Exposure: a.Exposure + b.Exposure}
+	m := verifier.Sample{T: b.T, Count: a.Count + b.Count, Exposure: a.Exposure + b.Exposure, Patterns: mergePatterns(a.Patterns, b.Patterns)}
 	switch {
 	case a.Value == a.Count && b.Value == b.Count:
 		m.Value = m.Count

@@ -2,6 +2,7 @@ package store
 
 import (
 	"math/rand/v2"
+	"reflect"
 	"testing"
 	"time"
 
@@ -36,7 +37,7 @@ func TestEvidenceIsBounded(t *testing.T) {
 		t.Errorf("%d of 100 steps of the short arm; the caller's own are %d", len(got[0].Samples), len(long.Samples))
 	}
 	kept := got[1].Samples
-	if newest := kept[len(kept)-1]; newest != long.Samples[19_999] || len(kept) < fewSamples/2 {
+	if newest := kept[len(kept)-1]; !reflect.DeepEqual(newest, long.Samples[19_999]) || len(kept) < fewSamples/2 {
 		t.Errorf("%d steps, the newest %+v, want %+v", len(kept), newest, long.Samples[19_999])
 	}
 	sum := 0.0

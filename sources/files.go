@@ -23,6 +23,8 @@ type FilesConfig struct {
 	MaxBytes   int64         `yaml:"max_bytes"`   // read for one question; default 256 MiB
 	MaxTime    time.Duration `yaml:"max_time"`    // default 10 s
 	Budget     BudgetConfig  `yaml:"budget"`      // of readings; default 4 at once
+
+	Patterns PatternsConfig `yaml:"patterns"`
 }
 
 // Fields says where in a line to find what. One that is set to "" is not filtered by.
@@ -52,13 +54,14 @@ func (f Fields) named() fields {
 	}
 }
 
-// Files answers count, ratio, percentile and average from log files. Nothing is followed and nothing is kept open: each question opens
+// Files answers count, ratio, percentile, average and patterns from log files. Nothing is followed and nothing is kept open: each question opens
 // the files, finds its stretch by bisection, and reads that.
 type Files struct {
 	FilesConfig
 	fields fields
 	zone   *time.Location
 	parse  parseLine
+	masks  *masks
 	budget *budget // of readings at once: two cores read no faster by more
 }
 
@@ -90,6 +93,9 @@ func NewFiles(c FilesConfig) (*Files, error) {
 	f := &Files{FilesConfig: c, fields: c.Fields.named(), zone: zone, budget: newBudget(c.Budget)}
 	if f.fields.time == "" {
 		return nil, verifier.Invalid("fields.time", "is empty; name the field that holds a line's time")
+	}
+	if f.masks, err = c.Patterns.masks(); err != nil {
+		return nil, err
 	}
 	f.parse, err = f.parser()
 	return f, err
@@ -133,7 +139,6 @@ func CheckFiles(m verifier.Measure) (window time.Duration, err error) {
 		field string
 		set   bool
 	}{
-		{"patterns", m.Patterns != ""},
 		{"promql", m.PromQL != ""},
 		{"nrql", m.NRQL != ""},
 		{"query", m.Query != ""},
@@ -142,7 +147,7 @@ func CheckFiles(m verifier.Measure) (window time.Duration, err error) {
 		{"pick", len(m.Pick) > 0},
 	} {
 		if no.set {
-			return 0, verifier.Invalid(no.field, "is nothing log files can answer; write count, ratio, percentile or average")
+			return 0, verifier.Invalid(no.field, "is nothing log files can answer; write count, ratio, percentile, average or patterns")
 		}
 	}
 	if m.Where != "" && m.Percentile == nil && m.Average == nil {

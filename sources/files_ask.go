@@ -1,6 +1,7 @@
 package sources
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -29,6 +30,7 @@ type asked struct {
 type bucket struct {
 	docs, of, to float64
 	values       []float64
+	patterns     map[*cluster]float64
 }
 
 // Ask reads every file once for all questions.
@@ -40,6 +42,9 @@ func (f *Files) Ask(ctx context.Context, questions []verifier.Question) []verifi
 		m, err := compileMeasure(q.Measure, q.Subject, q.Step)
 		if err == nil && q.Step <= 0 {
 			err = errors.New("a step must be longer than 0")
+		}
+		if err == nil && q.Measure.Patterns != "" {
+			err = f.wantPatterns(&m)
 		}
 		if err != nil {
 			answers[i].Err = badQuestion(err)
@@ -70,9 +75,21 @@ func (f *Files) Ask(ctx context.Context, questions []verifier.Question) []verifi
 	return answers
 }
 
+// wantPatterns makes the measure group the messages.
+func (f *Files) wantPatterns(m *measured) error {
+	if f.fields.message == "" {
+		return errors.New("fields.message is empty, and patterns are of messages; name the field that holds them")
+	}
+	m.message, m.drain = f.fields.message, newDrain(f.masks)
+	return nil
+}
+
 // answer adds up what was seen for one question.
 func (r *reading) answer(a *asked) verifier.Answer {
 	out := verifier.Answer{Newest: a.newest, Query: a.measure.text, Partial: r.partial, Unseen: !a.seen}
+	if a.measure.drain != nil {
+		out.Partial = cmp.Or(out.Partial, a.measure.drain.missed())
+	}
 	if r.lines > 0 {
 		out.Missing = slices.Collect(maps.Keys(r.missing))
 	}

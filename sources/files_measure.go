@@ -17,6 +17,9 @@ type measured struct {
 	field  string
 	p      float64 // percentile; 0 is the average
 	text   string
+
+	message string // the field whose patterns are wanted
+	drain   *drain // nil for all other measures
 }
 
 func compileMeasure(m verifier.Measure, s verifier.Subject, step time.Duration) (out measured, err error) {
@@ -39,6 +42,9 @@ func compileMeasure(m verifier.Measure, s verifier.Subject, step time.Duration) 
 	switch {
 	case m.Count != "":
 		out.of = read(m.Count)
+	case m.Patterns != "":
+		out.of = read(m.Patterns)
+		out.text = "patterns of " + out.text
 	case m.Ratio != nil && m.Ratio.Of != "" && m.Ratio.To != "":
 		out.to = read(m.Ratio.To)
 		to := out.text
@@ -53,7 +59,7 @@ func compileMeasure(m verifier.Measure, s verifier.Subject, step time.Duration) 
 		out.field = m.Average.Field
 		out.text = fmt.Sprintf("average of %s%s", out.field, prefixed(" where ", out.text))
 	default:
-		return out, verifier.Invalid("measure", "asks for nothing; write count, ratio (of and to), percentile or average")
+		return out, verifier.Invalid("measure", "asks for nothing; write count, ratio (of and to), percentile, average or patterns")
 	}
 	return out, err
 }
@@ -84,7 +90,22 @@ func (m measured) count(b *bucket, d document) {
 	default:
 		if m.of.Matches(d) {
 			b.of++
+			m.pattern(b, d)
 		}
+	}
+}
+
+// pattern counts the document's message, where patterns are wanted.
+func (m measured) pattern(b *bucket, d document) {
+	if m.drain == nil {
+		return
+	}
+	text, _ := d.text(m.message)
+	if c := m.drain.add(text); c != nil {
+		if b.patterns == nil {
+			b.patterns = map[*cluster]float64{}
+		}
+		b.patterns[c]++
 	}
 }
 
@@ -102,7 +123,11 @@ func (m measured) sample(b *bucket) (verifier.Sample, bool) {
 		}
 		return verifier.Sample{Value: b.of / b.to, Count: b.of, Exposure: b.to}, true
 	}
-	return verifier.Sample{Value: b.of, Count: b.of, Exposure: b.docs}, b.docs > 0
+	s := verifier.Sample{Value: b.of, Count: b.of, Exposure: b.docs}
+	if m.drain != nil {
+		s.Patterns = m.drain.counted(b.patterns)
+	}
+	return s, b.docs > 0
 }
 
 // value is the mean, or the percentile with linear interpolation between ranks (Hyndman and Fan 1996, type 7).
@@ -131,6 +156,9 @@ func (m measured) fields() map[string]bool {
 	}
 	if m.field != "" {
 		out[m.field] = true
+	}
+	if m.message != "" {
+		out[m.message] = true
 	}
 	return out
 }

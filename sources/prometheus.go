@@ -122,6 +122,8 @@ func queries(m verifier.Measure) []string {
 		return []string{m.PromQL}
 	case m.Count != "":
 		return []string{m.Count}
+	case m.Patterns != "":
+		return []string{m.Patterns}
 	case m.Ratio != nil:
 		return []string{m.Ratio.Of, m.Ratio.To}
 	}

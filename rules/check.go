@@ -83,6 +83,7 @@ func (l *loader) check(r verifier.Rule, whole time.Duration, p place) time.Durat
 	l.checkTimes(r, bad)
 	l.checkLimit(r, bad)
 	l.checkCompare(r, bad)
+	checkPatterns(r, bad)
 	window := l.checkMeasure(r.Measure, bad)
 	if settle := r.Settle + window; window > 0 && r.Settle != whole && r.Settle < r.Watch && settle >= r.Watch {
 		bad("settle", "%s and the %s that the query looks back leave nothing of the watch of %s to be judged; write a longer watch or a shorter range", length(r.Settle), length(window), length(r.Watch))
@@ -138,9 +139,6 @@ func (l *loader) checkLimit(r verifier.Rule, bad func(string, string, ...any)) {
 		return
 	}
 	c := *r.Limit
-	if c.New != nil || c.SeenAtLeast != 0 {
-		bad("limit.new", "new patterns are not there yet; write above, below or equals")
-	}
 	for _, b := range []struct {
 		key   string
 		value *float64
@@ -150,7 +148,7 @@ func (l *loader) checkLimit(r verifier.Rule, bad func(string, string, ...any)) {
 		}
 	}
 	l.checkExit(r, bad)
-	if c.Above == nil && c.Below == nil && c.Equals == nil && c.Exit == nil && c.New == nil {
+	if c.Above == nil && c.Below == nil && c.Equals == nil && c.Exit == nil && c.New == nil && c.SeenAtLeast == 0 && r.Measure.Patterns == "" {
 		bad("limit", "is empty; write above, below or equals, or exit for a command")
 	}
 	if c.Above != nil && c.Below != nil && *c.Below > *c.Above {
@@ -226,7 +224,7 @@ func (l *loader) checkMeasure(m verifier.Measure, bad func(string, string, ...an
 		bad("measure", "source is missing; write the name of one of verifier.yaml's sources")
 		return 0
 	case len(questions) == 0:
-		bad("measure", "asks for nothing; write count, ratio, percentile, average, promql, nrql or query")
+		bad("measure", "asks for nothing; write count, ratio, percentile, average, patterns, promql, nrql or query")
 		return 0
 	case len(questions) > 1:
 		bad("measure", "asks for %s at once; write one of them", strings.Join(questions, " and "))

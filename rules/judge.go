@@ -70,7 +70,7 @@ func (v view) sufficient(said ruling) ruling {
 	}
 	short := ""
 	need := v.rule.MinExposure
-	if need == 0 && v.rule.Measure.Count != "" {
+	if need == 0 && (v.rule.Measure.Count != "" || v.rule.Measure.Patterns != "") {
 		need = documentsToPass
 	}
 	switch {
@@ -92,6 +92,8 @@ func (v view) sufficient(said ruling) ruling {
 func (v view) judgements() ruling {
 	l, c := v.rule.Limit, v.rule.Compare
 	switch {
+	case l != nil && v.rule.Measure.Patterns != "" && l.New != nil:
+		return v.judgePatterns(*l)
 	case l != nil && c != nil:
 		return v.both(v.judgeLimit(*l), v.judgeCompare(*c))
 	case l != nil:

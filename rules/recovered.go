@@ -41,6 +41,9 @@ func Recovered(r verifier.Rule, c verifier.Case, since, now time.Time) (ok bool,
 
 // insideLimit holds the stretch against the limit.
 func (v view) insideLimit(l verifier.Limit, samples []verifier.Sample) bool {
+	if v.rule.Measure.Patterns != "" && l.New != nil {
+		return v.patternsInside(l, samples)
+	}
 	if v.rule.Measure.Count == "" {
 		var all sums
 		for _, s := range samples {

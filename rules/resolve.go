@@ -169,8 +169,8 @@ func (l *limit) apply(to *verifier.Limit) *verifier.Limit {
 	pointer(&out.Below, l.Below)
 	pointer(&out.Equals, l.Equals)
 	pointer(&out.Exit, (*int)(l.Exit))
-	pointer(&out.New, l.New)
-	value(&out.SeenAtLeast, l.SeenAtLeast)
+	pointer(&out.New, (*int)(l.New))
+	value(&out.SeenAtLeast, (*int)(l.SeenAtLeast))
 	stretch(&out.Within, l.Within)
 	stretch(&out.For, l.For)
 	return &out

@@ -67,7 +67,7 @@ func (v view) compared(x float64) string {
 
 // among is what events are counted among.
 func (v view) among() string {
-	if v.rule.Measure.Count != "" {
+	if v.rule.Measure.Count != "" || v.rule.Measure.Patterns != "" {
 		return "documents"
 	}
 	return "events"

@@ -51,7 +51,7 @@ func look(r verifier.Rule, c verifier.Case) view {
 	for _, e := range c.Arms {
 		v.trials = v.trials || hasExposure(e.Samples)
 	}
-	v.trials = r.Measure.Ratio != nil || v.trials && r.Measure.Counts()
+	v.trials = r.Measure.Ratio != nil || v.trials && (r.Measure.Counts() || r.Measure.Patterns != "")
 	return v
 }
 

@@ -12,7 +12,7 @@ import (
 	"verifier"
 )
 
-// ruleFile is one file of rules as it is written. What no source answers and nobody judges yet is left out of the schema.
+// ruleFile is one file of rules as it is written. What nobody judges yet is left out of the schema.
 type ruleFile struct {
 	Team     string   `yaml:"team,omitempty"`
 	Defaults defaults `yaml:"defaults,omitempty"`
@@ -61,7 +61,7 @@ type measure struct {
 	Ratio      *ratio            `yaml:"ratio,omitempty"`
 	Percentile *percentile       `yaml:"percentile,omitempty"`
 	Average    *average          `yaml:"average,omitempty"`
-	Patterns   string            `yaml:"patterns,omitempty" jsonschema:"-"`
+	Patterns   string            `yaml:"patterns,omitempty"`
 	PromQL     string            `yaml:"promql,omitempty"`
 	NRQL       string            `yaml:"nrql,omitempty"`
 	Query      string            `yaml:"query,omitempty"`
@@ -91,8 +91,8 @@ type limit struct {
 	Exit        *whole    `yaml:"exit,omitempty"`
 	Within      *duration `yaml:"within,omitempty"`
 	For         *duration `yaml:"for,omitempty"`
-	New         *int      `yaml:"new,omitempty" jsonschema:"-"`
-	SeenAtLeast *int      `yaml:"seen_at_least,omitempty" jsonschema:"-"`
+	New         *whole    `yaml:"new,omitempty"`
+	SeenAtLeast *whole    `yaml:"seen_at_least,omitempty"`
 }
 
 type compare struct {

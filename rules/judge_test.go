@@ -155,7 +155,7 @@ func TestSentences(t *testing.T) {
 		},
 		{
 			"not sure yet", ratio, running(shop(steady, events(settled, 60, quiet)), settled.Add(time.Minute)), verifier.Pending, "",
-			"Error ratio 0.6 % (1.2 of 200) after 1.4.2, 13:46 to 13:47 UTC; against 1.4.0, 13:10 to 13:40 UTC: 0.6 %; tolerated up to 0.9 %; not sure yet.",
+			"Error ratio 0.6 % (1.2 of 200) after 1.4.2, 13:46:00 to 13:47:00 UTC; against 1.4.0, 13:10 to 13:40 UTC: 0.6 %; tolerated up to 0.9 %; not sure yet.",
 		},
 		{
 			"little traffic", ratio, shop(past(120, same(0.01, 1)), events(settled, 60, same(0.02, 1))), verifier.Inconclusive, verifier.TooLittleData,

@@ -250,13 +250,18 @@ func (v view) troubleText() string {
 // clock is a time of day in the zone that people read, with the zone's name.
 func (v view) clock(t time.Time) string { return t.In(zoneOf(v.c)).Format("15:04 MST") }
 
-// fromTo is a stretch of time, which begins with its day where that is not the day of the other time.
+// fromTo is a stretch of time, to the second where it is short. It begins with its day where that is not the day of the other time.
 func (v view) fromTo(from, to, other time.Time) string {
-	from, layout := from.In(zoneOf(v.c)), "15:04"
-	if from.Format(time.DateOnly) != other.In(zoneOf(v.c)).Format(time.DateOnly) {
-		layout = "2 Jan 15:04"
+	layout := "15:04"
+	if to.Sub(from) < 2*time.Minute {
+		layout = "15:04:05"
 	}
-	return from.Format(layout) + " to " + v.clock(to)
+	from, to = from.In(zoneOf(v.c)), to.In(zoneOf(v.c))
+	day := ""
+	if from.Format(time.DateOnly) != other.In(zoneOf(v.c)).Format(time.DateOnly) {
+		day = from.Format("2 Jan ")
+	}
+	return day + from.Format(layout) + " to " + to.Format(layout+" MST")
 }
 
 func zoneOf(c verifier.Case) *time.Location {

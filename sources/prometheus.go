@@ -280,9 +280,9 @@ func (p *Prometheus) trouble(err error) error {
 	if errors.As(err, &failure) {
 		out.Err = fmt.Errorf("ask %s: %s", p.url.Host, outbound.Excerpt(failure.Error()+" "+failure.Detail))
 		switch failure.Type {
-		case promv1.ErrBadData:
+		case promv1.ErrBadData, "400": // VictoriaMetrics writes the status
 			out.Reason, out.Permanent = verifier.BadData, true
-		case promv1.ErrExec:
+		case promv1.ErrExec, "422":
 			out.Reason = verifier.BadData
 		case promv1.ErrBadResponse:
 			out.Reason = verifier.BadData

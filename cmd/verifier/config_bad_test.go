@@ -29,12 +29,12 @@ verifier.yaml:2:6: url: "example.com" is no address; write one like https://veri
 	{`sources:
   a: {type: carbon}
   b: {url: x}
-`, `verifier.yaml:2:13: sources.a.type: there is no source of type "carbon"; write by_environment, command, elasticsearch, files, http, loki, newrelic or prometheus
+`, `verifier.yaml:2:13: sources.a.type: there is no source of type "carbon"; write by_environment, command, elasticsearch, embedded, files, http, loki, newrelic or prometheus
     1 | sources:
 >   2 |   a: {type: carbon}
                     ^
     3 |   b: {url: x}
-verifier.yaml:3:6: sources.b.type: is missing; write by_environment, command, elasticsearch, files, http, loki, newrelic or prometheus
+verifier.yaml:3:6: sources.b.type: is missing; write by_environment, command, elasticsearch, embedded, files, http, loki, newrelic or prometheus
     2 |   a: {type: carbon}
 >   3 |   b: {url: x}
              ^`},
@@ -224,7 +224,7 @@ reports: [{cron: '0 9 1 * *', receiver: on-call}]`, `verifier.yaml:5:41: reports
       staging: {type: carbon}
       test: {type: by_environment, environments: {}}
   n: {type: by_environment}
-`, `verifier.yaml:6:23: sources.m.environments.staging.type: there is no source of type "carbon"; write by_environment, command, elasticsearch, files, http, loki, newrelic or prometheus
+`, `verifier.yaml:6:23: sources.m.environments.staging.type: there is no source of type "carbon"; write by_environment, command, elasticsearch, embedded, files, http, loki, newrelic or prometheus
     5 |       production: {type: prometheus}
 >   6 |       staging: {type: carbon}
                               ^

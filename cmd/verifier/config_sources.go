@@ -33,6 +33,7 @@ var sourceTypes = map[string]func() source{
 	"by_environment": func() source { return &byEnvironmentSource{} },
 	"command":        func() source { return &commandSource{} },
 	"elasticsearch":  func() source { return &elasticsearchSource{} },
+	"embedded":       func() source { return &embeddedSource{} },
 	"files":          func() source { return &filesSource{} },
 	"http":           func() source { return &httpSource{} },
 	"loki":           func() source { return &lokiSource{} },
@@ -64,6 +65,23 @@ func (s *elasticsearchSource) backend(c *Config) (sources.Backend, error) {
 	e := s.ElasticsearchConfig
 	e.APIKeyFile, e.PasswordFile, e.CAFile = c.relative(e.APIKeyFile), c.relative(e.PasswordFile), c.relative(e.CAFile)
 	return sources.NewElasticsearch(e, nil)
+}
+
+type embeddedSource struct {
+	Type                   string `yaml:"type"`
+	sources.EmbeddedConfig `yaml:",inline"`
+}
+
+func (s *embeddedSource) check() rules.CheckMeasure { return sources.CheckPrometheus }
+
+func (s *embeddedSource) backend(c *Config) (sources.Backend, error) {
+	e := s.EmbeddedConfig
+	e.Data = c.relative(orDefault(e.Data, "./verifier.metrics"))
+	e.Pages = slices.Clone(e.Pages)
+	for i, p := range e.Pages {
+		e.Pages[i].BearerTokenFile, e.Pages[i].CAFile = c.relative(p.BearerTokenFile), c.relative(p.CAFile)
+	}
+	return sources.NewEmbedded(e)
 }
 
 type filesSource struct {

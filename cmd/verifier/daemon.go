@@ -205,6 +205,8 @@ func (d *Daemon) Run(ctx context.Context) error {
 		}
 		return err
 	}
+	d.failed("scrape by ourselves", sources.TakeOver(nil, d.live().sources, d.log))
+	defer func() { d.failed("end scraping", sources.TakeOver(d.live().sources, nil, d.log)) }()
 	work, stop := context.WithCancel(ctx)
 	defer stop()
 	var group sync.WaitGroup

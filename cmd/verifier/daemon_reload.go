@@ -10,6 +10,8 @@ import (
 	"strings"
 	"syscall"
 	"time"
+
+	"verifier/sources"
 )
 
 // reload reads the files again. Files that are wrong change nothing: the older ones stay in force, and log, metric and console say so.
@@ -21,8 +23,10 @@ func (d *Daemon) reload(ctx context.Context) {
 		if s.cfg.bound {
 			s.cfg.URL = linkTo(d.ln.Addr())
 		}
+		d.failed("scrape by ourselves", sources.TakeOver(was.sources, s.sources, d.log))
 		d.use(s)
 		if err = d.settle(ctx, s, d.now()); err != nil {
+			d.failed("scrape by ourselves", sources.TakeOver(s.sources, was.sources, d.log))
 			d.use(was)
 		}
 	}

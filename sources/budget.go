@@ -62,8 +62,9 @@ type Limited struct {
 	observe func(source, result string, took time.Duration)
 
 	mu      sync.Mutex
-	quiet   time.Time // asked to be left alone until then
-	trouble string    // of the last call; empty when it was answered
+	quiet   time.Time       // asked to be left alone until then
+	trouble string          // of the last call; empty when it was answered
+	costs   map[string]Cost // by measure
 	lag     time.Duration
 	lagAt   time.Time // when the lag was measured; zero: never
 }
@@ -91,6 +92,7 @@ func (l *Limited) Ask(ctx context.Context, questions []verifier.Question) []veri
 	answers := l.Backend.Ask(ctx, questions)
 	l.learn(answers, time.Since(began))
 	l.measure(questions, answers, time.Now())
+	l.spend(questions, answers, time.Since(began))
 	return answers
 }
 

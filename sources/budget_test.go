@@ -130,3 +130,21 @@ func TestLagIsMeasured(t *testing.T) {
 		t.Errorf("measured %s; want %s, now that all is late", lag, later.Sub(now))
 	}
 }
+
+// TestCostIsCounted by measure: questions, documents, and a share of the time of the calls that they were in.
+func TestCostIsCounted(t *testing.T) {
+	l := Limit("logs", &named{name: "logs"}, nil)
+	cheap, dear := verifier.Measure{Count: "a"}, verifier.Measure{Count: "b"}
+	docs := verifier.Answer{Samples: []verifier.Sample{{Exposure: 20}, {Exposure: 10}}}
+	l.spend([]verifier.Question{{Measure: cheap}, {Measure: dear}}, []verifier.Answer{{Err: errBudget}, docs}, 10*time.Millisecond)
+	l.spend([]verifier.Question{{Measure: dear}}, []verifier.Answer{docs}, 7*time.Millisecond)
+	if got, want := l.Spent(dear), (Cost{2, 60, 12 * time.Millisecond}); got != want {
+		t.Errorf("got %+v, want %+v", got, want)
+	}
+	if got, want := l.Spent(cheap), (Cost{1, 0, 5 * time.Millisecond}); got != want {
+		t.Errorf("got %+v, want %+v", got, want)
+	}
+	if got := l.Spent(verifier.Measure{Count: "c"}); got != (Cost{}) {
+		t.Errorf("nothing was asked, got %+v", got)
+	}
+}

@@ -29,6 +29,7 @@ func (s *server) api() []route {
 		{operate, "DELETE", "/v1/holds/{id}", s.endHold},
 		{read, "GET", "/v1/reports/{month}", s.monthReport},
 		{read, "GET", "/v1/explain", s.explain},
+		{read, "GET", "/v1/explain/cost", s.costs},
 		{operate, "POST", "/v1/alert-test", s.alertTest},
 		{read, "GET", "/v1/status", func(w http.ResponseWriter, r *http.Request) { answer(w, http.StatusOK, s.Status(r.Context())) }},
 		{read, "GET", "/metrics", s.Metrics.ServeHTTP},
@@ -283,6 +284,11 @@ func (s *server) explain(w http.ResponseWriter, r *http.Request) {
 	}
 	e, err := s.Explain(r.Context(), q.text("service"), q.text("environment"), q.text("target"), at)
 	answered(w, r, e, err)
+}
+
+func (s *server) costs(w http.ResponseWriter, r *http.Request) {
+	c, err := s.Costs(r.Context())
+	answered(w, r, c, err)
 }
 
 func (s *server) alertTest(w http.ResponseWriter, r *http.Request) {

@@ -47,6 +47,7 @@ type Config struct {
 	Order     func(ctx context.Context, id string, o verifier.Order) (verifier.Verification, error)
 	Held      func(ctx context.Context) // a hold was put
 	Report    func(ctx context.Context, month, by string) (report.Report, error)
+	Costs     func(ctx context.Context) (any, error) // what each rule asks in a day
 	Explain   func(ctx context.Context, service, environment, target string, at time.Time) (any, error)
 	AlertTest func(ctx context.Context, receiver, by string) error
 	Ready     func(ctx context.Context) error

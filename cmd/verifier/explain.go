@@ -175,8 +175,11 @@ func explainCommand() *cobra.Command {
 			if receiver, _ := c.Flags().GetString("alert-test"); receiver != "" {
 				return alertTest(c, ask, receiver)
 			}
+			if cost, _ := c.Flags().GetBool("cost"); cost {
+				return explainCost(c, ask)
+			}
 			if len(args) != 2 {
-				return fmt.Errorf("write verifier explain SERVICE ENV, or --alert-test RECEIVER")
+				return fmt.Errorf("write verifier explain SERVICE ENV, --cost, or --alert-test RECEIVER")
 			}
 			query := placeQuery(c, args)
 			if at, _ := c.Flags().GetString("at"); at != "" {
@@ -192,8 +195,19 @@ func explainCommand() *cobra.Command {
 	addServerFlags(c)
 	c.Flags().String("target", "", "tenant, region or cell")
 	c.Flags().String("at", "", "look at this time instead of now, RFC 3339")
+	c.Flags().Bool("cost", false, "show what the rules ask of their sources in a day, the five dearest first")
 	c.Flags().String("alert-test", "", "send a test message to this receiver")
 	return c
+}
+
+func explainCost(c *cobra.Command, ask *client) error {
+	var out struct {
+		Rules []RuleCost `json:"rules"`
+	}
+	if err := ask.do(c.Context(), http.MethodGet, "/v1/explain/cost", nil, &out); err != nil {
+		return err
+	}
+	return printed(c, out, func(w io.Writer) { printCosts(w, out.Rules) })
 }
 
 func alertTest(c *cobra.Command, ask *client, receiver string) error {

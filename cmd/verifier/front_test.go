@@ -117,6 +117,7 @@ func TestBurstIsSeenThroughTheFrontDoor(t *testing.T) {
 	for path, want := range map[string]string{
 		"/": "shop", "/verifications/" + receipt.Verification: "limit 3", "/incidents": "shop 1.1", "/holds": "Nothing is held", "/reports/" + time.Now().UTC().Format("2006-01"): "1",
 		"/metrics": `verifier_verifications_total{environment="production",service="shop",state="failed"} 1`, "/healthz": "ok", "/readyz": "ready", "/v1/status": `"sources":{"logs":"ok"}`,
+		"/v1/status?": `"lags":{"logs":"`, "/v1/explain/cost": `"rule":"burst","source":"logs","deploys":1,"requests":1.428`,
 	} {
 		var text string
 		if code := f.ask("GET", path, "", &text); code != http.StatusOK || !strings.Contains(text, want) {

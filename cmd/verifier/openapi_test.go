@@ -136,6 +136,7 @@ services: [{match: {service: shop}, team: web, rollback: {mode: approve, by: {we
 	c.holds("GET", "/v1/reports/2016-13", "", 422)
 	c.holds("GET", "/v1/explain?service=shop&environment=production", "", 200)
 	c.holds("GET", "/v1/explain", "", 422)
+	c.holds("GET", "/v1/explain/cost", "", 200)
 	c.holds("GET", "/v1/status", "", 200)
 	c.holds("POST", "/v1/alert-test", `{"receiver":"chat"}`, 200)
 	c.holds("POST", "/v1/alert-test", `{"receiver":"none"}`, 422)
@@ -200,7 +201,7 @@ func (c *contract) tools() {
 	c.holds("GET", "/openapi.json", "", 200)
 	c.holds("GET", "/healthz", "", 200)
 	c.holds("GET", "/readyz", "", 200)
-	for _, path := range []string{"/metrics", "/openapi.json", "/v1/status"} {
+	for _, path := range []string{"/metrics", "/openapi.json", "/v1/status", "/v1/explain/cost"} {
 		c.holds("GET", path, "", 401, "Authorization", "Bearer wrong")
 	}
 }
@@ -224,7 +225,7 @@ func (c *contract) complete() {
 func TestAnswersHideTheMachine(t *testing.T) {
 	f := openFront(t, frontConfig, frontRules)
 	defer f.stop()
-	for _, path := range []string{"/v1/status", "/v1/nothing", "/readyz", "/v1/verifications/none"} {
+	for _, path := range []string{"/v1/status", "/v1/explain/cost", "/v1/nothing", "/readyz", "/v1/verifications/none"} {
 		var text string
 		f.ask("GET", path, "", &text)
 		if strings.Contains(text, filepath.Dir(f.folder)) {

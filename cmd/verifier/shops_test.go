@@ -124,7 +124,7 @@ func (s *shops) text(at time.Time, service, version string) string {
 	if s.bad[version] {
 		level = "ERROR"
 	}
-	return fmt.Sprintf(`{"@timestamp":%q,"log.level":%q,"service.name":%q,"service.environment":"production"}`+"\n", at.UTC().Format(time.RFC3339Nano), level, service)
+	return fmt.Sprintf(`{"@timestamp":%q,"log.level":%q,"service.name":%q,"service.environment":"production","message":"order %d of a@example.com handled"}`+"\n", at.UTC().Format(time.RFC3339Nano), level, service, at.UnixMilli())
 }
 
 // deploy says that a version was put live, and puts it live where that is now (the zero time). more is further JSON of the event.

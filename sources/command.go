@@ -261,7 +261,7 @@ func (c *Command) run(ctx context.Context, args, env []string) ran {
 func ended(exit *exec.ExitError, out *head, said string) ran {
 	switch code := exit.ExitCode(); code {
 	case -1:
-		return ran{err: down(fmt.Errorf("it was ended by a signal: %s: %s", exit, said))}
+		return ran{err: down(fmt.Errorf("it was ended by a signal: %w: %s", exit, said))}
 	case exitAgain:
 		return ran{err: down(fmt.Errorf("it could not check (exit 75): %s", said))}
 	case exitNotRun, exitNotFound:

@@ -195,6 +195,9 @@ func linkTo(a net.Addr) string {
 // Addr is where it listens.
 func (d *Daemon) Addr() string { return d.ln.Addr().String() }
 
+// afterStart is when what only the start needed is given back.
+const afterStart = 5 * time.Second
+
 // Run serves and works until the context ends; then it finishes what is in flight, within 10 s, and closes the store.
 func (d *Daemon) Run(ctx context.Context) error {
 	defer d.store.Close()
@@ -216,6 +219,8 @@ func (d *Daemon) Run(ctx context.Context) error {
 	served := make(chan error, 1)
 	go func() { served <- d.server.Serve(d.ln) }()
 	d.log.Info("verifier is up", "version", version, "url", "http://"+d.Addr(), "rules", d.live().rules.Len(), "sources", len(d.live().sources))
+	trim := time.AfterFunc(afterStart, giveBack)
+	defer trim.Stop()
 	var err error
 	select {
 	case err = <-served:

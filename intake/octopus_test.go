@@ -42,8 +42,12 @@ func TestMapOctopus(t *testing.T) {
 		change func(string) string
 		status verifier.Status // empty: ignored
 	}{
-		{"failed", same, verifier.Failed}, {"started", as("DeploymentStarted"), verifier.Started}, {"succeeded", as("DeploymentSucceeded"), verifier.Succeeded},
-		{"cancelled", as("TaskCanceled"), verifier.Failed}, {"queued", as("DeploymentQueued"), ""}, {"a change of a project", as("Modified"), ""},
+		{"failed", same, verifier.Failed},
+		{"started", as("DeploymentStarted"), verifier.Started},
+		{"succeeded", as("DeploymentSucceeded"), verifier.Succeeded},
+		{"cancelled", as("TaskCanceled"), verifier.Failed},
+		{"queued", as("DeploymentQueued"), ""},
+		{"a change of a project", as("Modified"), ""},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			deploys, ignored, err := MapOctopus(octopusDelivery(t, tt.change))

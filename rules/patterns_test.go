@@ -54,32 +54,58 @@ func TestPatterns(t *testing.T) {
 		reason  verifier.Reason
 		text    string
 	}{
-		{name: "new ones", before: before, after: sampled, outcome: verifier.Fail, reason: verifier.LimitCrossed,
-			text: "1 error pattern that 1.4.1 never wrote: “no rate for <mail> yet” (12 times)."},
-		{name: "at once", before: before, after: sampled[:5], running: true, outcome: verifier.Fail, reason: verifier.LimitCrossed,
-			text: "1 error pattern that 1.4.1 never wrote: “no rate for <mail> yet” (5 times)."},
-		{name: "too rare", before: before, after: append(wrote(settled, 4, "no rate"), wrote(settled.Add(4*step), 56)...), outcome: verifier.Pass,
-			text: "No error pattern that 1.4.1 never wrote was seen 5 times."},
-		{name: "known, more general", before: before, after: wrote(settled, 60, "cart of <number> is gone for customer <*>"), outcome: verifier.Pass,
-			text: "No error pattern that 1.4.1 never wrote was seen 5 times."},
-		{name: "same but for its second word", before: before, after: wrote(settled, 9, "payment accepted by bank"), outcome: verifier.Fail, reason: verifier.LimitCrossed,
-			text: "1 error pattern that 1.4.1 never wrote: “payment accepted by bank” (9 times)."},
-		{name: "many", before: before, after: wrote(settled, 6, "a", "b", "c", "d", "e"), outcome: verifier.Fail, reason: verifier.LimitCrossed,
-			text: "5 error patterns that 1.4.1 never wrote: “a” (6 times), “b” (6 times), “c” (6 times) and 2 more."},
-		{name: "tolerated", before: before, after: wrote(settled, 60, "a"), new: 1, outcome: verifier.Pass,
-			text: "1 error pattern that 1.4.1 never wrote: “a” (60 times); tolerated are 1."},
-		{name: "running", before: before, after: wrote(settled, 8), running: true, outcome: verifier.Pending,
-			text: "No error pattern that 1.4.1 never wrote was seen 5 times so far."},
-		{name: "a quiet version before", before: before[:2], after: sampled, outcome: verifier.Inconclusive, reason: verifier.TooLittleData,
-			text: "New error patterns: 40 documents of 1.4.1, 13:15 to 13:45 UTC are too few to know its patterns, 50 are needed."},
-		{name: "a part of the version before", before: before, after: sampled, lost: "half of it", outcome: verifier.Inconclusive, reason: verifier.PartialData,
-			text: "New error patterns: the patterns of the version before could not be read: half of it."},
-		{name: "a part of the deployed version fails", before: before, after: sampled, partial: "half of it", outcome: verifier.Fail, reason: verifier.LimitCrossed,
-			text: "1 error pattern that 1.4.1 never wrote: “no rate for <mail> yet” (12 times)."},
-		{name: "a part of the deployed version does not pass", before: before, after: wrote(settled, 60), partial: "half of it", outcome: verifier.Inconclusive, reason: verifier.PartialData,
-			text: "half of it"},
-		{name: "before the settling", before: before, after: append(wrote(deployed, 4, "starting"), wrote(settled, 60)...), outcome: verifier.Pass,
-			text: "No error pattern that 1.4.1 never wrote was seen 5 times."},
+		{
+			name: "new ones", before: before, after: sampled, outcome: verifier.Fail, reason: verifier.LimitCrossed,
+			text: "1 error pattern that 1.4.1 never wrote: “no rate for <mail> yet” (12 times).",
+		},
+		{
+			name: "at once", before: before, after: sampled[:5], running: true, outcome: verifier.Fail, reason: verifier.LimitCrossed,
+			text: "1 error pattern that 1.4.1 never wrote: “no rate for <mail> yet” (5 times).",
+		},
+		{
+			name: "too rare", before: before, after: append(wrote(settled, 4, "no rate"), wrote(settled.Add(4*step), 56)...), outcome: verifier.Pass,
+			text: "No error pattern that 1.4.1 never wrote was seen 5 times.",
+		},
+		{
+			name: "known, more general", before: before, after: wrote(settled, 60, "cart of <number> is gone for customer <*>"), outcome: verifier.Pass,
+			text: "No error pattern that 1.4.1 never wrote was seen 5 times.",
+		},
+		{
+			name: "same but for its second word", before: before, after: wrote(settled, 9, "payment accepted by bank"), outcome: verifier.Fail, reason: verifier.LimitCrossed,
+			text: "1 error pattern that 1.4.1 never wrote: “payment accepted by bank” (9 times).",
+		},
+		{
+			name: "many", before: before, after: wrote(settled, 6, "a", "b", "c", "d", "e"), outcome: verifier.Fail, reason: verifier.LimitCrossed,
+			text: "5 error patterns that 1.4.1 never wrote: “a” (6 times), “b” (6 times), “c” (6 times) and 2 more.",
+		},
+		{
+			name: "tolerated", before: before, after: wrote(settled, 60, "a"), new: 1, outcome: verifier.Pass,
+			text: "1 error pattern that 1.4.1 never wrote: “a” (60 times); tolerated are 1.",
+		},
+		{
+			name: "running", before: before, after: wrote(settled, 8), running: true, outcome: verifier.Pending,
+			text: "No error pattern that 1.4.1 never wrote was seen 5 times so far.",
+		},
+		{
+			name: "a quiet version before", before: before[:2], after: sampled, outcome: verifier.Inconclusive, reason: verifier.TooLittleData,
+			text: "New error patterns: 40 documents of 1.4.1, 13:15 to 13:45 UTC are too few to know its patterns, 50 are needed.",
+		},
+		{
+			name: "a part of the version before", before: before, after: sampled, lost: "half of it", outcome: verifier.Inconclusive, reason: verifier.PartialData,
+			text: "New error patterns: the patterns of the version before could not be read: half of it.",
+		},
+		{
+			name: "a part of the deployed version fails", before: before, after: sampled, partial: "half of it", outcome: verifier.Fail, reason: verifier.LimitCrossed,
+			text: "1 error pattern that 1.4.1 never wrote: “no rate for <mail> yet” (12 times).",
+		},
+		{
+			name: "a part of the deployed version does not pass", before: before, after: wrote(settled, 60), partial: "half of it", outcome: verifier.Inconclusive, reason: verifier.PartialData,
+			text: "half of it",
+		},
+		{
+			name: "before the settling", before: before, after: append(wrote(deployed, 4, "starting"), wrote(settled, 60)...), outcome: verifier.Pass,
+			text: "No error pattern that 1.4.1 never wrote was seen 5 times.",
+		},
 		{name: "no data", before: before, outcome: verifier.Inconclusive, reason: verifier.NoData, text: "no data after 1.4.2"},
 	} {
 		t.Run(test.name, func(t *testing.T) {

@@ -45,7 +45,10 @@ func TestFreezeBySchedule(t *testing.T) {
 		at   time.Time
 		want bool
 	}{
-		{friday.Add(-time.Second), false}, {friday, true}, {friday.Add(47 * time.Hour), true}, {friday.Add(48 * time.Hour), false},
+		{friday.Add(-time.Second), false},
+		{friday, true},
+		{friday.Add(47 * time.Hour), true},
+		{friday.Add(48 * time.Hour), false},
 		{friday.AddDate(0, 0, 21).Add(30 * time.Hour), true}, // two were missed, and this one's beginning
 		{friday.AddDate(0, 0, 21).Add(48 * time.Hour), false},
 	} {

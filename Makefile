@@ -43,17 +43,12 @@ unit:
 race:
 	$(GO) test -race -timeout 15m ./...
 
-fuzz: ## each fuzz test for a while
-	$(GO) test -run '^$$' -fuzz FuzzLuceneStaysInItsLiteral -fuzztime $(FUZZTIME) ./sources
-	$(GO) test -run '^$$' -fuzz FuzzPromQLStaysInItsLiteral -fuzztime $(FUZZTIME) ./sources
-	$(GO) test -run '^$$' -fuzz FuzzNRQLStaysInItsLiteral -fuzztime $(FUZZTIME) ./sources
-	$(GO) test -run '^$$' -fuzz FuzzParseLucene -fuzztime $(FUZZTIME) ./sources
-	$(GO) test -run '^$$' -fuzz FuzzLoad -fuzztime $(FUZZTIME) ./rules
-	$(GO) test -run '^$$' -fuzz FuzzMapAPI -fuzztime $(FUZZTIME) ./intake
-	$(GO) test -run '^$$' -fuzz FuzzMapGitHub -fuzztime $(FUZZTIME) ./intake
-	$(GO) test -run '^$$' -fuzz FuzzMapOctopus -fuzztime $(FUZZTIME) ./intake
-	$(GO) test -run '^$$' -fuzz FuzzReadCSV -fuzztime $(FUZZTIME) ./intake
-	$(GO) test -run '^$$' -fuzz FuzzMonth -fuzztime $(FUZZTIME) ./report
+fuzz: ## each fuzz test for a while (FUZZTIME)
+	@set -e; for in in $$(git grep -lE '^func Fuzz' -- '*_test.go' | xargs -n1 dirname | sort -u); do \
+		for test in $$(git grep -hoE '^func Fuzz[A-Za-z]+' -- "$$in/*_test.go" | cut -c6-); do \
+			$(GO) test -run '^$$' -fuzz "^$$test$$" -fuzztime $(FUZZTIME) ./$$in; \
+		done; \
+	done
 
 crash: ## kill the daemon at every step and at random, many times
 	VERIFIER_CRASHES=40 $(GO) test -parallel 6 -count 1 -run TestKilled ./cmd/verifier

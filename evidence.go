@@ -127,9 +127,10 @@ type Case struct {
 	Ended    bool      // no more evidence will come: say what can be said
 	Baseline *Baseline // nil: a first deploy has none
 	Arms     map[Arm]Evidence
-	Traffic  bool           // the service's other evidence shows that requests still come
-	Skip     []Span         // not judged: other changes of the place took hold there
-	Zone     *time.Location // of the times in sentences; nil is UTC
+	Traffic  bool             // the service's other evidence shows that requests still come
+	Load     map[Arm][]Sample // requests of each step (Value), where other evidence of the watch tells them
+	Skip     []Span           // not judged: other changes of the place took hold there
+	Zone     *time.Location   // of the times in sentences; nil is UTC
 }
 
 // Span is a stretch of time.

@@ -19,7 +19,7 @@ func judge(w verifier.Watched, evidence []verifier.Evidence, sources Backends, z
 			continue
 		}
 		c := caseOf(v, r, evidence, lagOf(sources, r), now)
-		c.Zone = zone
+		c.Zone, c.Load = zone, loadFor(r, w.Rules, evidence)
 		findings = append(findings, rules.Judge(r, c, now))
 	}
 	return findings

@@ -2,6 +2,7 @@ package rules
 
 import (
 	"slices"
+	"time"
 
 	"verifier"
 	"verifier/stats"
@@ -12,6 +13,9 @@ type match struct {
 	worse  bool // surely worse than is tolerated, at some look
 	inside bool // surely inside the tolerance now
 	fine   bool // nothing speaks for worse, and a clear change would have been seen
+
+	width int       // of the window that was worse, in steps
+	to    time.Time // its end
 }
 
 // against is one baseline with its samples.
@@ -26,19 +30,18 @@ func (v view) judgeCompare(cmp verifier.Compare) ruling {
 	if len(arms) == 0 {
 		return missing
 	}
-	value, ok := v.plain(v.after)
 	said := ruling{baseline: &arms[0].base}
-	if !ok {
+	if _, ok := v.plain(v.after); !ok {
 		said.outcome, said.reason, said.text = verifier.Inconclusive, verifier.TooLittleData, v.subject()+": no data "+v.afterText()+" to compare"
 		return said
 	}
-	said.value = &value
 	worse, inside, fine := verifier.Worse(""), true, true
 	sides := directions(cmp.Worse)
 	for _, side := range sides {
 		matches := v.matches(cmp, side, arms, v.alpha()/float64(len(sides)))
 		if every(matches, func(m match) bool { return m.worse }) {
 			worse = side
+			v = v.window(matches[0], tolerated(cmp, side, arms[0].base), side)
 		}
 		inside = inside && slices.ContainsFunc(matches, func(m match) bool { return m.inside })
 		fine = fine && slices.ContainsFunc(matches, func(m match) bool { return m.fine })
@@ -49,9 +52,29 @@ func (v view) judgeCompare(cmp verifier.Compare) ruling {
 	}
 	tolerated := tolerated(cmp, side, arms[0].base)
 	said.limit = &tolerated
+	value, _ := v.plain(v.after)
+	said.value = &value
 	said.outcome, said.reason = v.comparison(worse != "", inside, fine)
 	said.text = v.compareText(said, arms)
 	return said
+}
+
+// window is the view of the steps that were worse, where the whole watch does not show it: it was better before or is again.
+func (v view) window(m match, bound float64, side verifier.Worse) view {
+	if all, ok := v.plain(v.after); ok && beyond(side, all, bound) {
+		return v
+	}
+	to := len(v.after)
+	for to > 1 && v.after[to-1].T.After(m.to) {
+		to--
+	}
+	v.after = v.after[max(to-m.width, 0):to]
+	v.count, v.exposure = 0, 0
+	for _, s := range v.after {
+		v.count += s.Count
+		v.exposure += s.Exposure
+	}
+	return v
 }
 
 // comparison is the outcome. Looking again and again is paid for; a change that begins late is not seen by passing early, so
@@ -98,24 +121,37 @@ func (v view) baselines(cmp verifier.Compare) ([]against, ruling) {
 	return nil, inconclusive(reason, v.subject()+": what to compare with could not be read: "+problem)
 }
 
-// matches holds the deployed version against each baseline. Values are held against all at once.
+// matches holds the deployed version against each baseline, by the kind of data. Values are held against all at once.
 func (v view) matches(cmp verifier.Compare, side verifier.Worse, arms []against, alpha float64) []match {
 	if !v.rule.Measure.Counts() {
-		return []match{v.exceedance(cmp, side, arms, alpha)}
+		return []match{v.valueMatch(cmp, side, arms, alpha)}
 	}
-	f := v.frame(cmp, side)
-	weight := 1.0
-	for _, a := range arms {
-		if a.arm == verifier.ArmBefore {
-			weight = 1 / f.dispersion(a.samples)
-		}
+	among, ok := v.loaded()
+	if !ok {
+		return v.countMatches(cmp, side, arms, alpha)
 	}
-	var out []match
+	found := among.countMatches(cmp, side, among.rearmed(arms), alpha)
+	fixed := slices.DeleteFunc(slices.Clone(arms), func(a against) bool { return a.arm == verifier.ArmPeers })
+	return both(found, v.countMatches(cmp, side, fixed, alpha))
+}
+
+// both is worse where events are more among the requests and more by the step too: requests may be more, and what is written
+// without any request does not grow with them.
+func both(among, steps []match) []match {
+	for i := range among {
+		among[i].worse = among[i].worse && !slices.ContainsFunc(steps, func(m match) bool { return !m.worse })
+	}
+	return among
+}
+
+// rearmed is the same baselines with the samples that this view has of them.
+func (v view) rearmed(arms []against) []against {
+	var out []against
 	for _, a := range arms {
-		if a.arm == verifier.ArmPeers {
-			out = append(out, v.againstPeers(f, a.samples, alpha, weight))
-		} else {
-			out = append(out, v.againstFixed(f, a.samples, alpha, weight))
+		if samples, why, _ := v.baseline(a.arm); why == "" {
+			if base, ok := v.plain(samples); ok {
+				out = append(out, against{a.arm, samples, base})
+			}
 		}
 	}
 	return out
@@ -177,4 +213,11 @@ func values(samples []verifier.Sample) []float64 {
 
 func every(matches []match, is func(match) bool) bool {
 	return len(matches) > 0 && !slices.ContainsFunc(matches, func(m match) bool { return !is(m) })
+}
+
+func beyond(side verifier.Worse, value, bound float64) bool {
+	if side == verifier.Lower {
+		return value < bound
+	}
+	return value > bound
 }

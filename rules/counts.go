@@ -54,41 +54,67 @@ func (f frame) events(s verifier.Sample) (x, n float64) {
 	return x, s.Exposure
 }
 
-func (f frame) dispersion(samples []verifier.Sample) float64 {
+// spread is how much the counts of a stretch vary.
+func (f frame) spread(samples []verifier.Sample) stats.Spread {
 	counts, exposure := make([]float64, len(samples)), make([]float64, len(samples))
 	for i, s := range samples {
 		counts[i], exposure[i] = f.events(s)
 	}
-	return stats.Dispersion(counts, exposure)
+	return stats.NewSpread(counts, exposure)
 }
 
 // arm sums up events.
 type arm struct{ x, n float64 }
 
-func (a *arm) add(f frame, s verifier.Sample, sign float64) {
-	x, n := f.events(s)
-	a.x += sign * x
-	a.n += sign * n
+func (f frame) sum(samples []verifier.Sample) (a arm) {
+	for _, s := range samples {
+		x, n := f.events(s)
+		a.x, a.n = a.x+x, a.n+n
+	}
+	return a
 }
 
-// tail is the chance that the split between both arms is that bad (or that good) while the null is true.
-func (f frame) tail(h null, a, b arm, weight float64, worse bool) float64 {
+func (a arm) minus(b arm) arm { return arm{a.x - b.x, a.n - b.n} }
+
+// split is how the events of both arms fell: x of all are the deployed version's, where the null expects at most (at least, where
+// fewer is worse) so many.
+type split struct{ x, all, expected float64 }
+
+func (h null) split(a, b arm) split {
 	x, y := a.x+h.own*a.n, b.x+h.plus*b.n
-	p := stats.Split(h.ratio, a.n, b.n)
-	if worse != f.below {
-		if x <= (x+y)*p {
-			return 1 // on the good side: spares the exact tail
-		}
-		return stats.Above(x*weight, (x+y)*weight, p)
+	return split{x, x + y, (x + y) * stats.Split(h.ratio, a.n, b.n)}
+}
+
+func (s split) minus(t split) split {
+	return split{s.x - t.x, s.all - t.all, s.expected - t.expected}
+}
+
+func (s split) plus(t split) split { return split{s.x + t.x, s.all + t.all, s.expected + t.expected} }
+
+// plainly is how many standard deviations away a split must be before its exact tail is worth the time.
+const plainly = 1.5
+
+// tail is the chance that events fall that badly (or that well) while the null is true. A sum over steps of different shares varies
+// less than one share throughout would (Hoeffding, On the distribution of the number of successes in independent trials, 1956).
+func (f frame) tail(s split, weight float64, worse bool) float64 {
+	if !(s.all > 0) {
+		return 1
 	}
-	return stats.Below(x*weight, (x+y)*weight, p)
+	p := min(max(s.expected/s.all, 0), 1)
+	if above := worse != f.below; above {
+		if far := s.x - s.expected; far <= 0 || far*far*weight < plainly*plainly*s.expected*(1-p) {
+			return 1
+		}
+		return stats.Above(s.x*weight, s.all*weight, p)
+	}
+	return stats.Below(s.x*weight, s.all*weight, p)
 }
 
 // worst is the largest tail of all nulls: a change must exceed each tolerance.
 func (f frame) worst(a, b arm, weight float64) float64 {
 	p := 0.0
 	for _, h := range f.nulls {
-		p = max(p, f.tail(h, a, b, weight, true))
+		p = max(p, f.tail(h.split(a, b), weight, true))
 	}
 	return p
 }
@@ -97,93 +123,15 @@ func (f frame) worst(a, b arm, weight float64) float64 {
 func (f frame) best(a, b arm, weight float64) float64 {
 	p := 1.0
 	for _, h := range f.nulls {
-		p = min(p, f.tail(h, a, b, weight, false))
+		p = min(p, f.tail(h.split(a, b), weight, false))
 	}
 	return p
 }
 
 const (
-	recent     = 8   // steps of the window in which late changes are looked for
 	suspicious = 0.1 // a tail below this speaks for worse, if not surely
 	missed     = 0.05
 )
-
-// againstFixed looks, after every step, at all steps since the deploy and at the recent ones; half of the error rate is spent
-// on each.
-func (v view) againstFixed(f frame, baseline []verifier.Sample, alpha, weight float64) match {
-	var base, all, late arm
-	for _, s := range baseline {
-		base.add(f, s, 1)
-	}
-	var m match
-	looks, steps := stats.NewLooks(v.steps()), float64(v.steps())
-	exposure := 0.0
-	for i, s := range v.after {
-		all.add(f, s, 1)
-		late.add(f, s, 1)
-		if i >= recent {
-			late.add(f, v.after[i-recent], -1)
-		}
-		exposure += s.Exposure
-		if m.worse || !v.enough(i+1, exposure) {
-			continue
-		}
-		m.worse = f.worst(all, base, weight) <= alpha/2*looks.Share(i+1) ||
-			i >= recent && f.worst(late, base, weight) <= alpha/2/steps
-	}
-	m.inside = f.best(all, base, weight) <= alpha*looks.Share(len(v.after))
-	m.fine = f.worst(all, base, weight) > suspicious && f.precise(all, base, weight)
-	return m
-}
-
-// againstPeers bets step by step on how the events of that step split.
-func (v view) againstPeers(f frame, peers []verifier.Sample, alpha, weight float64) match {
-	bets := make([]stats.Bet, len(f.nulls))
-	for i := range bets {
-		bets[i] = stats.BetAbove(v.steps())
-		if f.below {
-			bets[i] = stats.BetBelow(v.steps())
-		}
-	}
-	var own, base arm
-	seen, exposure := 0, 0.0
-	var m match
-	v.pairs(peers, func(s, peer verifier.Sample) {
-		var a, b arm
-		a.add(f, s, 1)
-		b.add(f, peer, 1)
-		own.add(f, s, 1)
-		base.add(f, peer, 1)
-		least := 0.0
-		for i, h := range f.nulls {
-			x, y := a.x+h.own*a.n, b.x+h.plus*b.n
-			if x+y > 0 {
-				bets[i].Take(x, x+y, stats.Split(h.ratio, a.n, b.n), weight)
-			}
-			if i == 0 || bets[i].Evidence() < least {
-				least = bets[i].Evidence()
-			}
-		}
-		seen++
-		exposure += s.Exposure
-		m.worse = m.worse || least >= 1/alpha && v.enough(seen, exposure)
-	})
-	m.fine = seen > 0 && f.worst(own, base, weight) > suspicious && f.precise(own, base, weight)
-	return m
-}
-
-// pairs walks both series and takes the steps that both have.
-func (v view) pairs(peers []verifier.Sample, take func(s, peer verifier.Sample)) {
-	i := 0
-	for _, s := range v.after {
-		for i < len(peers) && peers[i].T.Before(s.T) {
-			i++
-		}
-		if i < len(peers) && peers[i].T.Equal(s.T) {
-			take(s, peers[i])
-		}
-	}
-}
 
 // precise reports whether a clear change would have been seen: the rate is surely below twice the baseline's, one point more,
 // or what is tolerated, whichever is most. (Where fewer is worse: surely above half.)

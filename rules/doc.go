@@ -9,9 +9,9 @@
 //
 //   - a limit, which fails the moment it is crossed and passes at the end;
 //   - a comparison, which fails as soon as the deployed version is surely worse than each baseline that exists by more than is
-//     tolerated. Counts and ratios are compared with peers step by step and with a stretch before as one fixed sample, other
-//     values by how often they exceed what the baseline allows. The chance of a false alarm over the whole watch is one minus
-//     the rule's confidence at most, however often one looks, as long as the baseline is like what it stands for. It passes
+//     tolerated. A constant number of windows that end with the newest step is looked at: events by exact tails, values by their
+//     means, a single series with a long past by what it did at pseudo-changes. The chance of a false alarm over the whole watch is
+//     one minus the rule's confidence at most, however often one looks, as long as the baseline is like what it stands for. It passes
 //     early, from the middle of the watch on, once it is surely inside the tolerance; at the end it passes if nothing speaks
 //     for worse and a clear change would have been seen; else it could not tell;
 //   - silence: nothing where there was something, while peers or other evidence show that requests go on.

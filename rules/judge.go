@@ -136,13 +136,16 @@ func (v view) finding(said ruling, now time.Time) verifier.Finding {
 		From: v.start, To: v.start, Query: deployed.Query, Link: deployed.Link, Muted: r.Muted(now), OnFail: r.OnFail,
 		Severity: r.Severity, Optional: r.Optional, Before: said.before && !r.EvenIfBefore, Samples: len(v.after),
 	}
+	if v.scatter {
+		f.Count, f.Exposure = 0, 0
+	}
 	if n := len(v.after); n > 0 {
 		f.From, f.To = v.after[0].T.Add(-r.Every), v.after[n-1].T
 	}
 	if !said.from.IsZero() {
 		f.From, f.To = said.from, said.to
 	}
-	if r.Measure.Ratio != nil && v.exposure > 0 && r.Confidence > 0 && r.Confidence < 1 {
+	if r.Measure.Ratio != nil && v.exposure > 0 && !v.scatter && r.Confidence > 0 && r.Confidence < 1 {
 		low, high := stats.Wilson(int(min(v.count, v.exposure)+0.5), int(v.exposure+0.5), r.Confidence)
 		f.Interval = []float64{low, high}
 	}

@@ -75,7 +75,7 @@ func (v view) among() string {
 
 // detail is the numbers behind a share.
 func (v view) detail() string {
-	if !v.trials {
+	if !v.trials || v.scatter {
 		return ""
 	}
 	what := ""
@@ -87,7 +87,7 @@ func (v view) detail() string {
 
 // compareText is value and window, baselines with where they came from, what is tolerated, and how sure it is.
 func (v view) compareText(said ruling, arms []against) string {
-	text := fmt.Sprintf("%s %s%s %s, %s", v.subject(), v.compared(*said.value), v.detail(), v.afterText(), v.window())
+	text := fmt.Sprintf("%s %s%s %s, %s", v.subject(), v.compared(*said.value), v.detail(), v.afterText(), v.judgedTimes())
 	for _, a := range arms {
 		text += "; against " + v.origin(a.arm) + ": " + v.compared(a.base)
 	}
@@ -103,8 +103,8 @@ func (v view) compareText(said ruling, arms []against) string {
 	return text
 }
 
-// window is the stretch that was judged.
-func (v view) window() string {
+// judgedTimes is the stretch that was judged.
+func (v view) judgedTimes() string {
 	first, last := v.after[0].T.Add(-v.rule.Every), v.after[len(v.after)-1].T
 	return v.fromTo(first, last, last)
 }

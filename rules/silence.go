@@ -7,8 +7,9 @@ import (
 )
 
 const (
-	missedAtEnd = 5  // so many steps with data were to be expected where none came
-	missedEarly = 10 // the same, while the watch still runs
+	missedEarly = 10 // so many steps with data were to be expected where none came any more
+	missedEver  = 5  // the same, of a version that never had any
+	missedOfFew = 2  // the same, at the end of a watch where no data is a failure by itself
 )
 
 // silence says what the absence of data means; ok is false where there is nothing to say (yet).
@@ -55,11 +56,14 @@ func (v view) wentSilent() bool {
 		}
 	}
 	gone := v.expected(before, until.Sub(from))
-	none := v.ended && len(v.after) == 0
+	never := len(v.after) == 0
 	if v.rule.OnNoData == verifier.NoDataFail {
-		return none || gone >= missedEarly
+		return gone >= missedEarly || never && v.ended && gone >= missedOfFew
 	}
-	return v.trials && (gone >= missedEarly || none && gone >= missedAtEnd) && (v.c.Traffic || v.peersIn(from, until))
+	if !v.trials || !v.c.Traffic && !v.peersIn(from, until) {
+		return false
+	}
+	return gone >= missedEarly || never && gone >= missedEver
 }
 
 // expected is how many steps of a stretch would have data if it were like the stretch before.
@@ -78,7 +82,7 @@ func (v view) expected(before []verifier.Sample, stretch time.Duration) float64 
 func (v view) peersIn(from, until time.Time) bool {
 	peers, _, _ := v.baseline(verifier.ArmPeers)
 	for _, s := range peers {
-		if s.T.After(from) && !s.T.After(until) && (s.Exposure > 0 || s.Value > 0) {
+		if s.T.After(from) && !s.T.After(until) && (s.Exposure > 0 || s.Value > 0 || v.scatter) {
 			return true
 		}
 	}

@@ -21,6 +21,7 @@ type view struct {
 	ended   bool // no more evidence will come
 
 	trials   bool // events counted among an exposure; else per step
+	scatter  bool // that exposure is only what their scatter tells
 	count    float64
 	exposure float64
 }
@@ -38,6 +39,10 @@ func look(r verifier.Rule, c verifier.Case) view {
 			v.trouble, v.problem = verifier.PartialData, deployed.Partial
 		}
 	}
+	if r.Measure.Ratio != nil && !v.exposed() {
+		v = v.counted()
+		samples = v.c.Arms[verifier.ArmDeployed].Samples[:len(samples)]
+	}
 	v.after = v.judged(samples)
 	reached := deployed.Until.Add(r.Every).After(c.Until)
 	v.ended = c.Ended
@@ -48,11 +53,18 @@ func look(r verifier.Rule, c verifier.Case) view {
 		v.count += s.Count
 		v.exposure += s.Exposure
 	}
-	for _, e := range c.Arms {
-		v.trials = v.trials || hasExposure(e.Samples)
-	}
-	v.trials = r.Measure.Ratio != nil || v.trials && (r.Measure.Counts() || r.Measure.Patterns != "")
+	v.trials = r.Measure.Ratio != nil || v.exposed() && (r.Measure.Counts() || r.Measure.Patterns != "")
 	return v
+}
+
+// exposed reports whether any arm says what its events are counted among.
+func (v view) exposed() bool {
+	for _, e := range v.c.Arms {
+		if hasExposure(e.Samples) {
+			return true
+		}
+	}
+	return false
 }
 
 // judged are the samples of steps that lie after the settling and within the watch.

@@ -2,11 +2,11 @@
 // sample without their error rate growing.
 //
 // Two rates are compared by how their events split: given the sum, each event is the first arm's with a probability that the
-// null hypothesis bounds ([Split]), whatever the rates themselves are. Arms that are seen at the same time are bet on step by
-// step ([Bet]), so that whatever happens to both cancels out; the evidence is a martingale under the null, and by Ville's
-// inequality it ever reaches 1/a with probability a at most. A baseline that was seen beforehand is one fixed sample: there the
-// exact tail ([Above], [Below]) is looked at again and again, and the error rate is spent on the looks ([Looks]).
-// Counts that come in bursts are weighted down by the [Dispersion] of the baseline.
+// null hypothesis bounds ([Split]), whatever the rates themselves are, so that whatever happens to both cancels out; the exact tail
+// ([Above], [Below]) says how surprising that is. Windows that end now are looked at again and again ([Widths]), and the error rate is
+// divided among them ([Scan]). Counts that come in bursts are weighted down by the [Spread] of the stretch before. Values have a
+// [Level] with a scale that single ones do not move; a single series with a long past is held against its own pseudo-changes
+// ([Placebo]).
 //
-// Functions keep no state and never panic; nothing here knows of deploys or rules.
+// Functions never panic; nothing here knows of deploys or rules.
 package stats

@@ -25,6 +25,7 @@ var mayImport = map[string][]string{
 	"alerting":  {"verifier", "outbound"},
 	"sinks":     {"verifier", "outbound"},
 	"report":    {"verifier", "stats", "record"},
+	"cases":     {"verifier"},
 	"store":     {"verifier", "record"},
 	"web":       {"verifier", "report"},
 	"demo":      {"verifier"},

@@ -56,6 +56,17 @@ func (c Case) Rules() []verifier.Rule {
 	return out
 }
 
+// Under is rules for the case's deploy in the case's own steps, to the end of its watch.
+func (c Case) Under(rules func(verifier.Deploy) ([]verifier.Rule, string)) func(verifier.Deploy) ([]verifier.Rule, string) {
+	return func(d verifier.Deploy) ([]verifier.Rule, string) {
+		list, hash := rules(d)
+		for i := range list {
+			list[i].Every, list[i].Watch = c.Step, c.Until.Sub(c.DeployedAt)
+		}
+		return list, hash
+	}
+}
+
 func (c Case) rule(s Series) verifier.Rule {
 	r := verifier.Rule{
 		Name: s.Name, Where: "default", OnFail: verifier.FailRollback, Severity: verifier.SeverityPage, OnNoData: verifier.NoDataInconclusive,

@@ -3,6 +3,7 @@ package sources
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"time"
@@ -63,6 +64,14 @@ func Named(m verifier.Measure) string {
 		return m.Average.Field
 	}
 	return cmp.Or(m.Count, m.Query, m.PromQL, m.NRQL, m.HTTP, m.Patterns)
+}
+
+// CheckRecorded checks a measure of a recorded series: it has to name one.
+func CheckRecorded(m verifier.Measure) (time.Duration, error) {
+	if Named(m) == "" {
+		return 0, errors.New("a recorded series is asked for by its name; write count: NAME, ratio: {of: NAME, to: all} or query: NAME")
+	}
+	return 0, nil
 }
 
 // Lag is how late the record is.

@@ -250,4 +250,20 @@ sources:
 >   6 |       production: {type: prometheus, url: 'http://a'}
                           ^
     7 |       live: {type: files, path: x}`},
+	{`sources:
+  a: {type: embedded, pages: [{url: 'http://x'}]}
+  b: {type: embedded, pages: [{url: 'http://y'}], data: ./x/../verifier.metrics}
+  c:
+    type: by_environment
+    environments:
+      staging: {type: embedded, pages: [{url: 'http://z'}]}
+`, `verifier.yaml:3:57: sources.b.data: ./x/../verifier.metrics is the folder of sources.a too; write another in one of them
+    2 |   a: {type: embedded, pages: [{url: 'http://x'}]}
+>   3 |   b: {type: embedded, pages: [{url: 'http://y'}], data: ./x/../verifier.metrics}
+                                                                ^
+    4 |   c:
+verifier.yaml:7:16: sources.c.environments.staging.data: ./verifier.metrics is the folder of sources.a too; write another in one of them
+    6 |     environments:
+>   7 |       staging: {type: embedded, pages: [{url: 'http://z'}]}
+                       ^`},
 }

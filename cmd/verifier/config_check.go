@@ -31,6 +31,7 @@ func (c *Config) finish() error {
 	for _, name := range slices.Sorted(maps.Keys(c.Sources)) {
 		c.Sources[name].checkType(p, key{"sources", name})
 	}
+	c.checkFolders(p)
 	c.checkSinks(p)
 	for _, name := range slices.Sorted(maps.Keys(c.Gates)) {
 		p.bad(key{"gates", name}, "gates are not there yet; take the key out")

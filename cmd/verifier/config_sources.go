@@ -67,23 +67,6 @@ func (s *elasticsearchSource) backend(c *Config) (sources.Backend, error) {
 	return sources.NewElasticsearch(e, nil)
 }
 
-type embeddedSource struct {
-	Type                   string `yaml:"type"`
-	sources.EmbeddedConfig `yaml:",inline"`
-}
-
-func (s *embeddedSource) check() rules.CheckMeasure { return sources.CheckPrometheus }
-
-func (s *embeddedSource) backend(c *Config) (sources.Backend, error) {
-	e := s.EmbeddedConfig
-	e.Data = c.relative(orDefault(e.Data, "./verifier.metrics"))
-	e.Pages = slices.Clone(e.Pages)
-	for i, p := range e.Pages {
-		e.Pages[i].BearerTokenFile, e.Pages[i].CAFile = c.relative(p.BearerTokenFile), c.relative(p.CAFile)
-	}
-	return sources.NewEmbedded(e)
-}
-
 type filesSource struct {
 	Type                string `yaml:"type"`
 	sources.FilesConfig `yaml:",inline"`

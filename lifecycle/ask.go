@@ -41,7 +41,7 @@ func gather(ctx context.Context, w verifier.Watched, service verifier.Service, s
 	var fresh []*verifier.Evidence
 	for _, r := range w.Rules {
 		source, known := sources[r.Measure.Source]
-		if !known || settledRule(w.Verification, r) {
+		if !known || settledRule(w.Verification, r) && !loadWanted(w, r) {
 			continue
 		}
 		bySource[r.Measure.Source] = append(bySource[r.Measure.Source], askings(w.Verification, r, service, source, now, func(arm verifier.Arm) *verifier.Evidence {

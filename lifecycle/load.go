@@ -1,6 +1,8 @@
 package lifecycle
 
 import (
+	"slices"
+
 	"verifier"
 )
 
@@ -19,6 +21,16 @@ func loadFor(r verifier.Rule, rules []verifier.Rule, evidence []verifier.Evidenc
 		}
 	}
 	return nil
+}
+
+// loadWanted reports whether a rule that is decided is asked for all the same: others, which are not, are held against its requests.
+func loadWanted(w verifier.Watched, r verifier.Rule) bool {
+	_, among := amongRequests(r)
+	_, counts := countsRequests(r)
+	return (among || counts) && slices.ContainsFunc(w.Rules, func(other verifier.Rule) bool {
+		bare := other.Compare != nil && other.Measure.Ratio == nil
+		return bare && other.Name != r.Name && other.Every == r.Every && !settledRule(w.Verification, other)
+	})
 }
 
 func amongRequests(r verifier.Rule) (func(verifier.Sample) float64, bool) {

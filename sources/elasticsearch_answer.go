@@ -344,4 +344,5 @@ func (e *Elasticsearch) finish(ctx context.Context, a *esAsked, total *esTotal, 
 	}
 	slices.Sort(out.Missing)
 	out.Missing = slices.Compact(out.Missing)
+	e.complete(ctx, a, out)
 }

@@ -26,6 +26,26 @@ func total(a verifier.Answer) (count, exposure float64) {
 	return count, exposure
 }
 
+// TestRealElasticsearchStuckShipper asks on after the last document: nothing is known of that time until anybody writes again.
+func TestRealElasticsearchStuckShipper(t *testing.T) {
+	t.Parallel()
+	onBoth(t, func(t *testing.T, url string) {
+		fill(t, url, "stuck-1", ecsMapping, traffic()...)
+		e := elasticsearchAt(t, ElasticsearchConfig{URL: url, Index: "stuck-*", Lag: time.Nanosecond})
+		later := func() verifier.Answer {
+			return e.Ask(t.Context(), asking(errorRatio, ofShop, midday.Add(time.Minute), midday.Add(10*time.Minute), 15*time.Second))[0]
+		}
+		a := later()
+		if a.Err != nil || a.Until.IsZero() || a.Until.After(midday.Add(2*time.Minute)) {
+			t.Errorf("nobody wrote since: complete up to %s: %v", a.Until, a.Err)
+		}
+		fill(t, url, "stuck-2", ecsMapping, `{"@timestamp":"`+midday.Add(11*time.Minute).Format(time.RFC3339)+`","service":{"name":"another"}}`)
+		if a := later(); a.Err != nil || !a.Until.IsZero() {
+			t.Errorf("another wrote since: complete up to %s: %v", a.Until, a.Err)
+		}
+	})
+}
+
 // TestRealElasticsearchMapping asks indices whose service is text, text without a keyword, and text here and keyword there.
 func TestRealElasticsearchMapping(t *testing.T) {
 	t.Parallel()

@@ -23,6 +23,7 @@ import (
 type esFake struct {
 	product bool // says that it is Elasticsearch: OpenSearch does not
 	search  http.HandlerFunc
+	newest  time.Time // of all documents; zero: there are newer ones than anybody asks for
 
 	mu    sync.Mutex
 	calls []esCalled
@@ -38,6 +39,10 @@ const esCaps = `{"indices":["logs-1"],"fields":{"@timestamp":{"date":{}},"servic
 
 func (f *esFake) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	body, _ := io.ReadAll(r.Body)
+	if strings.Contains(string(body), "newest_of_all") {
+		f.freshness(w)
+		return
+	}
 	f.mu.Lock()
 	f.calls = append(f.calls, esCalled{r.URL.String(), string(body), r.Header})
 	f.mu.Unlock()
@@ -50,6 +55,15 @@ func (f *esFake) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	f.search(w, r)
+}
+
+func (f *esFake) freshness(w http.ResponseWriter) {
+	newest := f.newest
+	if newest.IsZero() {
+		newest = time.Now().AddDate(1, 0, 0)
+	}
+	fmt.Fprintf(w, `{"timed_out":false,"_shards":{"total":1,"successful":1,"failed":0},"hits":{"total":{"value":9,"relation":"eq"}},
+		"aggregations":{"newest_of_all":{"value":%d}}}`, newest.UnixMilli())
 }
 
 // fakeES is the source in front of the fake.
@@ -192,7 +206,7 @@ func TestElasticsearchBundles(t *testing.T) {
 		fmt.Fprint(w, `]}`)
 	}}
 	e := fakeES(t, f, ElasticsearchConfig{})
-	e.bundles.gather = time.Minute // it goes when it is full
+	e.bundles.gather = time.Second // it goes when it is full
 	var questions []verifier.Question
 	for i := range perBundle {
 		questions = append(questions, asking(verifier.Measure{Count: fmt.Sprintf("log.level:L%d", i)}, ofShop, midday, midday.Add(time.Minute), 15*time.Second)...)
@@ -281,6 +295,24 @@ func TestElasticsearchCredentials(t *testing.T) {
 		a := oneOf(t, fakeES(t, f, c), errorsCounted, ofShop)
 		if a.Err != nil || len(f.calls) != 2 || f.calls[1].header.Get("Authorization") != want || f.calls[1].header.Get("User-Agent") != "verifier" {
 			t.Errorf("%q: %v %+v", want, a.Err, f.calls)
+		}
+	}
+}
+
+// A service that is silent in its last step is silent where others wrote since, and may be late where nobody did: then the answer is
+// complete up to the newest document of all.
+func TestElasticsearchStuckShipper(t *testing.T) {
+	for name, tt := range map[string]struct {
+		newest time.Time
+		until  time.Time
+	}{
+		"others write on":               {midday.Add(time.Hour), time.Time{}},
+		"nobody wrote since":            {midday.Add(34 * time.Second), midday.Add(30 * time.Second)},
+		"nobody wrote for hours before": {midday.Add(-3 * time.Hour), midday},
+	} {
+		f := &esFake{newest: tt.newest, search: func(w http.ResponseWriter, _ *http.Request) { fmt.Fprint(w, esBody("")) }}
+		if a := oneOf(t, fakeES(t, f, ElasticsearchConfig{}), errorsCounted, ofShop); a.Err != nil || !a.Until.Equal(tt.until) {
+			t.Errorf("%s: complete up to %s, want %s: %v", name, a.Until, tt.until, a.Err)
 		}
 	}
 }

@@ -133,8 +133,11 @@ type Case struct {
 	Zone     *time.Location   // of the times in sentences; nil is UTC
 }
 
-// Span is a stretch of time.
-type Span struct{ From, To time.Time }
+// Span is a stretch of time; without To it is not over.
+type Span struct {
+	From time.Time `json:"from"`
+	To   time.Time `json:"to,omitzero"`
+}
 
 // Overlaps reports whether the stretch shares any time with (from, to].
 func (s Span) Overlaps(from, to time.Time) bool { return s.From.Before(to) && from.Before(s.To) }

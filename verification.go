@@ -40,6 +40,7 @@ type Verification struct {
 	Incident  string     `json:"incident"`
 	Baseline  *Baseline  `json:"baseline,omitempty"`
 	Joined    []Joined   `json:"joined,omitempty"`  // deploys that joined this watch
+	Outages   []Span     `json:"outages,omitempty"` // of sources: the watch is longer by them
 	Answers   string     `json:"answers,omitempty"` // the verification whose rollback this deploy is
 	Late      bool       `json:"late,omitempty"`    // recorded later than act_within after its own time: tells nobody
 

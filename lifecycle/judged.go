@@ -38,6 +38,7 @@ func (c *change) observe(v *verifier.Verification, e Judged) {
 	if len(e.Evidence) > 0 && v.State == verifier.Waiting {
 		v.State = verifier.Observing
 	}
+	noteOutage(v, e, c.now)
 	known := failing(v.Findings)
 	v.Findings = e.Findings
 	if now := failing(v.Findings); len(now) > len(known) {

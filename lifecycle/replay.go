@@ -61,7 +61,7 @@ func replayWake(ctx context.Context, world World, scene *verifier.Scene, w *veri
 		w.Evidence = e.Evidence
 	}
 	if quiet(v, e, now) {
-		return quietly(v, e), nil
+		return quietly(v, e, now), nil
 	}
 	return world.Step(scene, e, now)
 }

@@ -212,8 +212,8 @@ func (r *Runner) wake(ctx context.Context, w verifier.Watched) {
 	if v.Ended == nil && v.Deploy.Status == verifier.Succeeded {
 		r.look(asking, w, world, sources, &e)
 	}
-	if quiet(v, e, r.Now()) {
-		r.saved(v, r.Store.Save(ctx, quietly(v, e))[0])
+	if now := r.Now(); quiet(v, e, now) {
+		r.saved(v, r.Store.Save(ctx, quietly(v, e, now))[0])
 		return
 	}
 	e.Shared = r.shared(asking, w, e, sources, world)
@@ -301,7 +301,8 @@ func waits(s verifier.RollbackState) bool {
 	return s == verifier.RollbackProposed || s == verifier.RollbackApproved || s == verifier.RollbackSent
 }
 
-func quietly(v verifier.Verification, e Judged) verifier.Effects {
+func quietly(v verifier.Verification, e Judged, now time.Time) verifier.Effects {
+	noteOutage(&v, e, now)
 	v.Findings, v.DueAt = e.Findings, e.Next
 	out := verifier.Effects{}
 	if len(e.Evidence) > 0 {

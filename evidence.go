@@ -62,6 +62,7 @@ type Answer struct {
 	Until   time.Time // complete up to; steps that end later may still change. Zero: the whole question
 	Newest  time.Time // newest event seen, where the source knows it: its lag
 	Partial string    // why the answer is not the whole truth; empty when it is
+	Bounded string    // what was left out because a bound was reached: asking again will not help; empty when nothing was
 	Unseen  bool      // nothing of this service was seen at all; false where the source cannot know
 	Nearest string    // the nearest name that exists, where nothing of this service was ever seen
 	Missing []string  // fields that the question names and no document has
@@ -102,7 +103,8 @@ type Evidence struct {
 	Again   time.Time `json:"again,omitzero"` // asked once more, a lag later, up to
 	Samples []Sample  `json:"samples"`
 	Partial string    `json:"partial,omitempty"`
-	Unseen  bool      `json:"unseen,omitempty"` // in no answer so far
+	Bounded string    `json:"bounded,omitempty"` // of any answer so far: it stays
+	Unseen  bool      `json:"unseen,omitempty"`  // in no answer so far
 	Nearest string    `json:"nearest,omitempty"`
 	Query   string    `json:"query,omitempty"`
 	Link    string    `json:"link,omitempty"`

@@ -1,6 +1,7 @@
 package lifecycle
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"slices"
@@ -207,6 +208,7 @@ func take(a asking, answer verifier.Answer) {
 	e.Samples = append(kept, answer.Samples...)
 	slices.SortFunc(e.Samples, func(x, y verifier.Sample) int { return x.T.Compare(y.T) })
 	e.Partial, e.Query, e.Link = answer.Partial, answer.Query, answer.Link
+	e.Bounded = cmp.Or(e.Bounded, answer.Bounded)
 	e.Unseen = answer.Unseen && (e.Until.IsZero() || e.Unseen)
 	if answer.Nearest != "" {
 		e.Nearest = answer.Nearest

@@ -33,6 +33,9 @@ func (v view) judgePatterns(l verifier.Limit) ruling {
 		return inconclusive(verifier.TooLittleData, fmt.Sprintf("%s: %s documents of %s are too few to know its patterns, %d are needed", v.subject(), number(exposure), v.stretch(), documentsToPass))
 	case len(found) > *l.New:
 		said.outcome, said.reason, said.text = verifier.Fail, verifier.LimitCrossed, v.newPatternsText(l, found)
+		if bounded := v.c.Arms[verifier.ArmDeployed].Bounded; bounded != "" {
+			said.text += "; " + bounded
+		}
 	case !v.ended:
 		said.outcome, said.text = verifier.Pending, v.newPatternsText(l, found)+" so far"
 	default:

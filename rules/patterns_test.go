@@ -49,6 +49,8 @@ func TestPatterns(t *testing.T) {
 		running bool
 		partial string
 		lost    string // of before
+		bounded string
+		few     string // of before: a bound was reached
 		new     int
 		outcome verifier.Outcome
 		reason  verifier.Reason
@@ -103,6 +105,18 @@ func TestPatterns(t *testing.T) {
 			text: "half of it",
 		},
 		{
+			name: "a bound of the version before", before: before, after: sampled, few: "patterns are of the first 10,000 of 52,310 messages", outcome: verifier.Inconclusive, reason: verifier.PartialData,
+			text: "New error patterns: the patterns of the version before could not be read: patterns are of the first 10,000 of 52,310 messages.",
+		},
+		{
+			name: "a bound of the deployed version fails", before: before, after: sampled, bounded: "patterns are of the first 10,000 of 52,310 messages", outcome: verifier.Fail, reason: verifier.LimitCrossed,
+			text: "“no rate for <mail> yet” (12 times); patterns are of the first 10,000 of 52,310 messages.",
+		},
+		{
+			name: "a bound of the deployed version does not pass", before: before, after: wrote(settled, 60), bounded: "patterns are of the first 10,000 of 52,310 messages", outcome: verifier.Inconclusive, reason: verifier.PartialData,
+			text: "patterns are of the first 10,000 of 52,310 messages",
+		},
+		{
 			name: "before the settling", before: before, after: append(wrote(deployed, 4, "starting"), wrote(settled, 60)...), outcome: verifier.Pass,
 			text: "No error pattern that 1.4.1 never wrote was seen 5 times.",
 		},
@@ -112,6 +126,7 @@ func TestPatterns(t *testing.T) {
 			c := patternCase(test.before, test.after, !test.running)
 			d, b := c.Arms[verifier.ArmDeployed], c.Arms[verifier.ArmBefore]
 			d.Partial, b.Partial = test.partial, test.lost
+			d.Bounded, b.Bounded = test.bounded, test.few
 			c.Arms[verifier.ArmDeployed], c.Arms[verifier.ArmBefore] = d, b
 			r := patternRule()
 			r.Limit.New = ptr(test.new)

@@ -15,7 +15,7 @@ func Recovered(r verifier.Rule, c verifier.Case, since, now time.Time) (ok bool,
 	v := look(r, c)
 	e := c.Arms[verifier.ArmDeployed]
 	samples, problem := v.sound(e.Samples)
-	if problem != "" || e.Trouble != "" || e.Partial != "" {
+	if problem != "" || e.Trouble != "" || e.Partial != "" || e.Bounded != "" {
 		return false, v.subject() + ": too little is known since " + v.clock(since)
 	}
 	v.start = since

@@ -1,6 +1,7 @@
 package rules
 
 import (
+	"cmp"
 	"math"
 	"slices"
 	"time"
@@ -33,10 +34,10 @@ func look(r verifier.Rule, c verifier.Case) view {
 	if problem != "" {
 		v.trouble, v.problem = verifier.BadData, problem
 	}
-	if deployed.Partial != "" {
+	if partial := cmp.Or(deployed.Partial, deployed.Bounded); partial != "" {
 		v.partial = true
 		if v.trouble == "" {
-			v.trouble, v.problem = verifier.PartialData, deployed.Partial
+			v.trouble, v.problem = verifier.PartialData, partial
 		}
 	}
 	if r.Measure.Ratio != nil && !v.exposed() {
@@ -98,8 +99,8 @@ func (v view) baseline(arm verifier.Arm) (samples []verifier.Sample, why verifie
 	switch {
 	case problem != "":
 		return nil, verifier.BadData, problem
-	case e.Partial != "":
-		return nil, verifier.PartialData, e.Partial
+	case e.Partial != "" || e.Bounded != "":
+		return nil, verifier.PartialData, cmp.Or(e.Partial, e.Bounded)
 	case arm == verifier.ArmPeers:
 		samples = v.judged(samples)
 	}

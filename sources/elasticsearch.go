@@ -32,13 +32,15 @@ type ElasticsearchConfig struct {
 	Budget       BudgetConfig               `yaml:"budget"`
 	Kibana       string                     `yaml:"kibana"`    // its address, for links
 	DataView     string                     `yaml:"data_view"` // the id of Kibana's data view, for links
+	Patterns     PatternsConfig             `yaml:"patterns"`
 }
 
-// Elasticsearch answers count, ratio, percentile, average and raw queries from the documents of its indices.
+// Elasticsearch answers count, ratio, percentile, average, patterns and raw queries from the documents of its indices.
 type Elasticsearch struct {
 	ElasticsearchConfig
 	host     string // for people
 	fields   fields
+	masks    *masks
 	client   *elastic.BaseClient
 	budget   *budget
 	mappings *shared[string, esMapping]
@@ -63,6 +65,10 @@ func NewElasticsearch(c ElasticsearchConfig, rt http.RoundTripper) (*Elasticsear
 	if err := c.check(); err != nil {
 		return nil, err
 	}
+	masks, err := c.Patterns.masks(mostFetched)
+	if err != nil {
+		return nil, err
+	}
 	if rt == nil {
 		if rt, err = outbound.New(outbound.Config{CAFile: c.CAFile, Timeout: c.Timeout}); err != nil {
 			return nil, err
@@ -82,7 +88,7 @@ func NewElasticsearch(c ElasticsearchConfig, rt http.RoundTripper) (*Elasticsear
 	c.Lag, c.Timeout = cmp.Or(c.Lag, 30*time.Second), cmp.Or(c.Timeout, 30*time.Second)
 	c.Kibana = strings.TrimSuffix(c.Kibana, "/")
 	e := &Elasticsearch{
-		ElasticsearchConfig: c, host: u.Host, fields: c.Fields.named(), client: client, budget: newBudget(c.Budget),
+		ElasticsearchConfig: c, host: u.Host, fields: c.Fields.named(), masks: masks, client: client, budget: newBudget(c.Budget),
 		mappings: newShared[string](mappingKept, func(m esMapping) bool { return m.err == nil }),
 		searches: newShared[string](min(moment, c.Lag/2), func(r esReply) bool { return r.err == nil }),
 	}
@@ -208,18 +214,20 @@ func CheckElasticsearch(m verifier.Measure) (window time.Duration, err error) {
 		field string
 		set   bool
 	}{
-		{"patterns", m.Patterns != ""},
 		{"promql", m.PromQL != ""},
 		{"nrql", m.NRQL != ""},
 		{"command", len(m.Command) > 0},
 		{"http", m.HTTP != ""},
 	} {
 		if no.set {
-			return 0, verifier.Invalid(no.field, "is nothing Elasticsearch can answer; write count, ratio, percentile, average or query")
+			return 0, verifier.Invalid(no.field, "is nothing Elasticsearch can answer; write count, ratio, percentile, average, patterns or query")
 		}
 	}
 	if m.Where != "" && m.Percentile == nil && m.Average == nil {
 		return 0, verifier.Invalid("where", "narrows percentile and average; put the condition of a count into its query")
+	}
+	if m.Patterns != "" && len(m.Pick) > 0 {
+		return 0, verifier.Invalid("pick", "is not for patterns, whose messages are fetched by the source's own fields; take it out")
 	}
 	if err := checkPick(m.Pick); err != nil {
 		return 0, err

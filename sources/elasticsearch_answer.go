@@ -29,6 +29,7 @@ type esResult struct {
 	} `json:"_clusters"`
 	Hits struct {
 		Total *esHits `json:"total"`
+		Hits  []esHit `json:"hits"`
 	} `json:"hits"`
 	Aggs map[string]json.RawMessage `json:"aggregations"`
 }
@@ -143,6 +144,7 @@ type esTotal struct {
 	has     map[string]float64 // documents by named field
 	newest  time.Time
 	partial string
+	bounded string
 	shards  int
 }
 
@@ -319,7 +321,7 @@ func metricValue(raw json.RawMessage) (v float64, ok bool, err error) {
 
 // finish makes the answer of what was gathered.
 func (e *Elasticsearch) finish(ctx context.Context, a *esAsked, total *esTotal, out *verifier.Answer) {
-	out.Newest, out.Partial, out.Unseen = total.newest, total.partial, total.seen == 0
+	out.Newest, out.Partial, out.Bounded, out.Unseen = total.newest, total.partial, total.bounded, total.seen == 0
 	for _, s := range total.samples {
 		out.Samples = append(out.Samples, s)
 	}

@@ -56,6 +56,9 @@ func (e *Elasticsearch) ask(ctx context.Context, q verifier.Question) verifier.A
 			out.Err = e.add(ctx, a, total, from, to)
 		}
 	}
+	if out.Err == nil && a.measure.patterns {
+		out.Err = e.addPatterns(ctx, a, total)
+	}
 	if out.Err == nil {
 		e.finish(ctx, a, total, &out)
 	}

@@ -19,6 +19,8 @@ type esMeasure struct {
 	text    string
 	named   map[string]bool // fields that the queries name
 	numbers map[string]bool // those that are compared with numbers
+
+	patterns bool // of the counted messages are wanted
 }
 
 type esKind int
@@ -43,6 +45,12 @@ func compileES(m verifier.Measure, s verifier.Subject, step time.Duration, messa
 	switch {
 	case m.Count != "":
 		out.of, out.text = read(m.Count)
+	case m.Patterns != "":
+		out.of, out.text = read(m.Patterns)
+		out.text, out.patterns = "patterns of "+out.text, true
+		if out.named[message] = true; message == "" && err == nil {
+			err = errNoMessage
+		}
 	case m.Ratio != nil && m.Ratio.Of != "" && m.Ratio.To != "":
 		var of, to string
 		out.kind = esRatio
@@ -64,7 +72,7 @@ func compileES(m verifier.Measure, s verifier.Subject, step time.Duration, messa
 	case m.Query != "":
 		err = out.raw(m.Query, s, step, message)
 	default:
-		return out, verifier.Invalid("measure", "asks for nothing; write count, ratio (of and to), percentile, average or query")
+		return out, verifier.Invalid("measure", "asks for nothing; write count, ratio (of and to), percentile, average, patterns or query")
 	}
 	if out.field != "" {
 		out.named[out.field] = true

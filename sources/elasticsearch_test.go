@@ -35,7 +35,7 @@ type esCalled struct {
 }
 
 const esCaps = `{"indices":["logs-1"],"fields":{"@timestamp":{"date":{}},"service.name":{"keyword":{}},"service.environment":{"keyword":{}},"service.version":{"keyword":{}},
-	"host.name":{"keyword":{}},"log.level":{"keyword":{}},"event.duration":{"long":{}}}}`
+	"host.name":{"keyword":{}},"message":{"text":{}},"log.level":{"keyword":{}},"event.duration":{"long":{}}}}`
 
 func (f *esFake) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	body, _ := io.ReadAll(r.Body)

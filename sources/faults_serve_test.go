@@ -151,7 +151,7 @@ type esSays struct {
 }
 
 const faultCaps = `{"indices":["logs-1"],"fields":{"@timestamp":{"date":{}},"service.name":{"keyword":{}},"service.environment":{"keyword":{}},
-	"service.version":{"keyword":{}},"host.name":{"keyword":{}},"log.level":{"keyword":{}},"event.duration":{"long":{}}}}`
+	"service.version":{"keyword":{}},"host.name":{"keyword":{}},"message":{"text":{}},"log.level":{"keyword":{}},"event.duration":{"long":{}}}}`
 
 func (s esSays) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	body, _ := io.ReadAll(r.Body)

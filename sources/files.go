@@ -94,7 +94,7 @@ func NewFiles(c FilesConfig) (*Files, error) {
 	if f.fields.time == "" {
 		return nil, verifier.Invalid("fields.time", "is empty; name the field that holds a line's time")
 	}
-	if f.masks, err = c.Patterns.masks(); err != nil {
+	if f.masks, err = c.Patterns.masks(mostMessages); err != nil {
 		return nil, err
 	}
 	f.parse, err = f.parser()

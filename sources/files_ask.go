@@ -1,7 +1,6 @@
 package sources
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -78,7 +77,7 @@ func (f *Files) Ask(ctx context.Context, questions []verifier.Question) []verifi
 // wantPatterns makes the measure group the messages.
 func (f *Files) wantPatterns(m *measured) error {
 	if f.fields.message == "" {
-		return errors.New("fields.message is empty, and patterns are of messages; name the field that holds them")
+		return errNoMessage
 	}
 	m.message, m.drain = f.fields.message, newDrain(f.masks)
 	return nil
@@ -88,7 +87,7 @@ func (f *Files) wantPatterns(m *measured) error {
 func (r *reading) answer(a *asked) verifier.Answer {
 	out := verifier.Answer{Newest: a.newest, Query: a.measure.text, Partial: r.partial, Unseen: !a.seen}
 	if a.measure.drain != nil {
-		out.Partial = cmp.Or(out.Partial, a.measure.drain.missed())
+		out.Bounded = a.measure.drain.missed()
 	}
 	if r.lines > 0 {
 		out.Missing = slices.Collect(maps.Keys(r.missing))

@@ -1,6 +1,7 @@
 package sources
 
 import (
+	"cmp"
 	"fmt"
 	"net/netip"
 	"regexp"
@@ -13,6 +14,7 @@ import (
 type PatternsConfig struct {
 	Mask    []MaskConfig `yaml:"mask"`    // what else is a variable, before all others
 	Samples string       `yaml:"samples"` // on (default): a masked message is kept of each pattern; or off
+	Most    int          `yaml:"most"`    // messages that are grouped for one question
 }
 
 // MaskConfig is one kind of variable.
@@ -30,12 +32,17 @@ type mask struct {
 type masks struct {
 	extra   []mask
 	samples bool
+	most    int
 }
 
 var maskName = regexp.MustCompile(`^[a-z][a-z0-9_-]{0,31}$`)
 
-func (c PatternsConfig) masks() (*masks, error) {
-	m := &masks{samples: true}
+// masks compiles the configuration; most is how many messages are grouped where it says nothing.
+func (c PatternsConfig) masks(most int) (*masks, error) {
+	m := &masks{samples: true, most: cmp.Or(c.Most, most)}
+	if m.most < 1 || m.most > mostMessages {
+		return nil, verifier.Invalid("patterns.most", "%d is none; write 1 to %d messages", c.Most, mostMessages)
+	}
 	switch c.Samples {
 	case "", "on", "true":
 	case "off", "false":

@@ -1,7 +1,9 @@
 package sources
 
 import (
+	"errors"
 	"fmt"
+	"strconv"
 	"strings"
 	"unicode"
 
@@ -20,6 +22,8 @@ const (
 	mostCached   = 5000
 )
 
+var errNoMessage = errors.New("fields.message is empty, and patterns are of messages; name the field that holds them")
+
 // drain groups messages into patterns as they come: a tree of fixed depth (number of words, first word, second word) leads to a few
 // patterns, of which the one that is most alike takes the message (He et al., Drain, ICWS 2017).
 type drain struct {
@@ -28,7 +32,8 @@ type drain struct {
 	patterns []*cluster
 	cache    map[string]*cluster // whole messages, masked
 	messages int
-	beyond   int // messages after the most that are grouped
+	most     int // messages that are grouped
+	beyond   int // messages after these
 	others   int // messages of patterns after the most that are kept
 }
 
@@ -44,12 +49,12 @@ type cluster struct {
 }
 
 func newDrain(m *masks) *drain {
-	return &drain{masks: m, tree: map[int]*drainNode{}, cache: map[string]*cluster{}}
+	return &drain{masks: m, most: m.most, tree: map[int]*drainNode{}, cache: map[string]*cluster{}}
 }
 
 // add finds the message's pattern; nil where a bound is reached.
 func (d *drain) add(message string) *cluster {
-	if d.messages >= mostMessages {
+	if d.messages >= d.most {
 		d.beyond++
 		return nil
 	}
@@ -198,9 +203,9 @@ func printable(text string) string {
 func (d *drain) missed() string {
 	switch {
 	case d.beyond > 0:
-		return fmt.Sprintf("patterns are of the first %d messages, %d more were not looked at", mostMessages, d.beyond)
+		return fmt.Sprintf("patterns are of the first %s of %s messages", thousands(d.messages), thousands(d.messages+d.beyond))
 	case d.others > 0:
-		return fmt.Sprintf("more than %d patterns: %d messages are of none that is kept", mostPatterns, d.others)
+		return fmt.Sprintf("more than %d patterns: %s messages are of none that is kept", mostPatterns, thousands(d.others))
 	}
 	return ""
 }
@@ -214,6 +219,15 @@ func (d *drain) counted(seen map[*cluster]float64) []verifier.Pattern {
 		}
 	}
 	return out
+}
+
+// thousands writes a number with its thousands apart.
+func thousands(n int) string {
+	text := strconv.Itoa(n)
+	for i := len(text) - 3; i > 0; i -= 3 {
+		text = text[:i] + "," + text[i:]
+	}
+	return text
 }
 
 // cut is at most so many bytes of the text, in whole characters.

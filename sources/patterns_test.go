@@ -15,7 +15,7 @@ import (
 
 func someMasks(t testing.TB, c PatternsConfig) *masks {
 	t.Helper()
-	m, err := c.masks()
+	m, err := c.masks(mostMessages)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -112,12 +112,14 @@ func TestDrainIsBounded(t *testing.T) {
 
 func TestBadMasksAreRefused(t *testing.T) {
 	for want, c := range map[string]PatternsConfig{
-		"patterns.samples: \"some\" is none":          {Samples: "some"},
-		"patterns.mask[0].name":                       {Mask: []MaskConfig{{Name: "A B", Regexp: "x"}}},
-		"patterns.mask[0].regexp":                     {Mask: []MaskConfig{{Name: "a", Regexp: "("}}},
-		"patterns.mask[1].regexp: \"x*\" matches the": {Mask: []MaskConfig{{Name: "a", Regexp: "x"}, {Name: "b", Regexp: "x*"}}},
+		"patterns.samples: \"some\" is none":               {Samples: "some"},
+		"patterns.most: 100001 is none; write 1 to 100000": {Most: 100_001},
+		"patterns.most: -1 is none":                        {Most: -1},
+		"patterns.mask[0].name":                            {Mask: []MaskConfig{{Name: "A B", Regexp: "x"}}},
+		"patterns.mask[0].regexp":                          {Mask: []MaskConfig{{Name: "a", Regexp: "("}}},
+		"patterns.mask[1].regexp: \"x*\" matches the":      {Mask: []MaskConfig{{Name: "a", Regexp: "x"}, {Name: "b", Regexp: "x*"}}},
 	} {
-		if _, err := c.masks(); err == nil || !strings.Contains(err.Error(), want) {
+		if _, err := c.masks(mostMessages); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("want %s, got %v", want, err)
 		}
 	}
@@ -234,14 +236,14 @@ func TestFilesSayWhichPatternsAreMissed(t *testing.T) {
 	}
 	writeLog(t, filepath.Join(folder, "a.log"), lines...)
 	q := asking(verifier.Measure{Source: "logs", Patterns: "log.level:ERROR"}, ofShop, midday, midday.Add(time.Minute), time.Minute)
-	if a := filesIn(t, folder).Ask(t.Context(), q)[0]; a.Partial != "more than 300 patterns: 7 messages are of none that is kept" || len(a.Samples[0].Patterns) != mostPatterns {
-		t.Errorf("%q, %+v", a.Partial, a.Err)
+	if a := filesIn(t, folder).Ask(t.Context(), q)[0]; a.Bounded != "more than 300 patterns: 7 messages are of none that is kept" || len(a.Samples[0].Patterns) != mostPatterns {
+		t.Errorf("%q, %+v", a.Bounded, a.Err)
 	}
 	d := newDrain(someMasks(t, PatternsConfig{}))
 	for range mostMessages + 5 {
 		d.add("one")
 	}
-	if d.missed() != "patterns are of the first 100000 messages, 5 more were not looked at" {
+	if d.missed() != "patterns are of the first 100,000 of 100,005 messages" {
 		t.Errorf("%q", d.missed())
 	}
 }

@@ -29,7 +29,7 @@ func thinPatterns(e *verifier.Evidence) bool {
 		slices.SortStableFunc(kept, func(a, b verifier.Pattern) int { return cmp.Compare(b.Count, a.Count) })
 		e.Samples[i].Patterns = kept[:len(kept)/2]
 	}
-	e.Partial = cmp.Or(e.Partial, "there are more patterns than are kept")
+	e.Bounded = cmp.Or(e.Bounded, "there are more patterns than are kept")
 	return true
 }
 

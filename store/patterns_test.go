@@ -48,8 +48,8 @@ func TestPatternsAreBounded(t *testing.T) {
 					kept[p.Template] += p.Count
 				}
 			}
-			if len(blob) > maxEvidence+16 || (list[0].Partial != "") != test.lost || (len(kept) < test.patterns) != test.lost {
-				t.Errorf("%d bytes, %d of %d patterns in %d steps, %q", len(blob), len(kept), test.patterns, len(list[0].Samples), list[0].Partial)
+			if len(blob) > maxEvidence+16 || (list[0].Bounded != "") != test.lost || (len(kept) < test.patterns) != test.lost {
+				t.Errorf("%d bytes, %d of %d patterns in %d steps, %q", len(blob), len(kept), test.patterns, len(list[0].Samples), list[0].Bounded)
 			}
 			last := own.Samples[0].Patterns[test.patterns-1]
 			if last.Sample == "" || kept[last.Template] != last.Count*float64(test.steps) && !test.lost {

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"io"
@@ -93,7 +94,7 @@ func (d *Daemon) explain(ctx context.Context, service, environment, target strin
 func explained(l lifecycle.Look) ExplainedRule {
 	out := ExplainedRule{
 		Rule: l.Rule.Name, Where: l.Rule.Where, Source: l.Rule.Measure.Source, Settings: settings(l.Rule), Samples: len(l.Answer.Samples),
-		From: l.From, To: l.To, Nearest: l.Answer.Nearest, Missing: l.Answer.Missing, Query: l.Answer.Query, Link: l.Answer.Link, Problem: l.Answer.Partial,
+		From: l.From, To: l.To, Nearest: l.Answer.Nearest, Missing: l.Answer.Missing, Query: l.Answer.Query, Link: l.Answer.Link, Problem: cmp.Or(l.Answer.Partial, l.Answer.Bounded),
 	}
 	if l.Answer.Err != nil {
 		out.Problem = l.Answer.Err.Error()

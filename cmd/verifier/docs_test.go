@@ -1,0 +1,120 @@
+package main
+
+import (
+	"encoding/pem"
+	"io/fs"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+
+	"github.com/goccy/go-yaml"
+)
+
+// TestDocuments runs `verifier check` over every piece of YAML that a document shows, as a reader would who copies it: a configuration
+// as it stands, rules beside the first configuration with sources of the same document, and beside the example's where there is none.
+func TestDocuments(t *testing.T) {
+	t.Setenv("OCTOPUS_KEY", "hush")
+	documents := []string{"../../README.md"}
+	err := filepath.WalkDir("../../docs", func(path string, _ fs.DirEntry, err error) error {
+		if strings.HasSuffix(path, ".md") {
+			documents = append(documents, path)
+		}
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	blocks := 0
+	for _, document := range documents {
+		text := readText(t, document)
+		sources := "sources: {logs: {type: files, path: '/var/log/shop/*.log'}}\n"
+		var configurations, rules []string
+		for _, found := range yamlBlock.FindAllStringSubmatch(text, -1) {
+			blocks++
+			if kindOfYAML(t, document, found[1]) == "rules" {
+				rules = append(rules, found[1])
+			} else {
+				configurations = append(configurations, found[1])
+			}
+		}
+		for i := len(configurations) - 1; i >= 0; i-- {
+			checkDocument(t, document, withSource(configurations[i]), "rules: [{name: a, measure: {source: of_the_test, count: x}, limit: {above: 1, within: 1m}}]\n")
+			if strings.Contains(configurations[i], "sources:") {
+				sources = configurations[i]
+			}
+		}
+		for _, text := range rules {
+			checkDocument(t, document, sources, text)
+		}
+	}
+	if blocks < 30 {
+		t.Errorf("only %d blocks of YAML were found", blocks)
+	}
+}
+
+// withSource adds a source that a rule may name to a configuration.
+func withSource(text string) string {
+	const source = "of_the_test: {type: files, path: ./x.log}"
+	if before, after, has := strings.Cut(text, "sources:\n"); has {
+		return before + "sources:\n  " + source + "\n" + after
+	}
+	return text + "sources: {" + source + "}\n"
+}
+
+var (
+	yamlBlock = regexp.MustCompile("(?ms)^```yaml\n(.*?)^```")
+	fileKey   = regexp.MustCompile(`(\w+_file): ([^,}\s]+)`)
+)
+
+// kindOfYAML says whether a piece is rules or a configuration. A list is rules without their first line.
+func kindOfYAML(t *testing.T, document, text string) string {
+	t.Helper()
+	var tree any
+	if err := yaml.Unmarshal([]byte(text), &tree); err != nil {
+		t.Fatalf("%s: %v\n%s", document, err, text)
+	}
+	top, isMap := tree.(map[string]any)
+	if _, has := top["rules"].([]any); !isMap || has {
+		return "rules"
+	}
+	return "configuration"
+}
+
+// checkDocument runs the command over both files, with every file that they name in its place.
+func checkDocument(t *testing.T, document, configuration, rules string) {
+	t.Helper()
+	folder := t.TempDir()
+	if strings.HasPrefix(rules, "- ") {
+		rules = "rules:\n" + rules
+	}
+	configuration = fileKey.ReplaceAllStringFunc(configuration, func(found string) string {
+		key, _, _ := strings.Cut(found, ":")
+		text := strings.Repeat("c2VjcmV0", 5) // as long as an ingest key of New Relic's
+		if key == "ca_file" {
+			text = someCertificate()
+		}
+		path := filepath.Join(folder, key)
+		if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		return key + ": " + path
+	})
+	for name, text := range map[string]string{"verifier.yaml": configuration, "rules.yaml": rules} {
+		if err := os.WriteFile(filepath.Join(folder, name), []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if code, out := command(t, "check", "--config", filepath.Join(folder, "verifier.yaml")); code != exitOK {
+		t.Errorf("%s: %s\nof\n%s\nwith\n%s", document, out, configuration, rules)
+	}
+}
+
+func someCertificate() string {
+	server := httptest.NewTLSServer(http.NotFoundHandler())
+	defer server.Close()
+	return string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: server.Certificate().Raw}))
+}

@@ -9,13 +9,16 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"reflect"
 	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+
+	"verifier"
 )
 
-// TestExamples loads both example files as serve would.
+// TestExamples loads both example files as serve would. They show every type of source and every kind of measure, limit and comparison.
 func TestExamples(t *testing.T) {
 	s, err := load("../../verifier.example.yaml", http.DefaultTransport, slog.New(slog.DiscardHandler), nil)
 	if err != nil {
@@ -23,6 +26,33 @@ func TestExamples(t *testing.T) {
 	}
 	if s.rules.Len() < 9 || len(s.sources) < 3 || len(s.alerting.Receivers()) != 2 || len(s.ways) != 1 {
 		t.Errorf("%d rules, %d sources, receivers %v, %d ways", s.rules.Len(), len(s.sources), s.alerting.Receivers(), len(s.ways))
+	}
+	asked, shown := map[reflect.Type]bool{}, map[string]bool{}
+	for _, r := range s.rules.Rules() {
+		asked[reflect.TypeOf(s.cfg.Sources[r.Measure.Source].source)] = true
+		for _, part := range []any{r.Measure, r.Limit, r.Compare} {
+			v := reflect.Indirect(reflect.ValueOf(part))
+			for i := 0; v.IsValid() && i < v.NumField(); i++ {
+				if !v.Field(i).IsZero() {
+					shown[v.Type().Name()+"."+v.Type().Field(i).Name] = true
+				}
+			}
+		}
+	}
+	for kind, empty := range sourceTypes {
+		if !asked[reflect.TypeOf(empty())] {
+			t.Errorf("no rule of the example asks a source of type %s", kind)
+		}
+	}
+	for _, part := range []any{verifier.Measure{}, verifier.Limit{}, verifier.Compare{}} {
+		for v, i := reflect.TypeOf(part), 0; i < v.NumField(); i++ {
+			if name := v.Name() + "." + v.Field(i).Name; !shown[name] {
+				t.Errorf("no rule of the example has %s", name)
+			}
+		}
+	}
+	if code, out := command(t, "check", "--config", "../../verifier.example.yaml"); code != exitOK {
+		t.Errorf("verifier check: %d %s", code, out)
 	}
 }
 

@@ -3,6 +3,7 @@ package sinks
 import (
 	"bytes"
 	"context"
+	"crypto/sha256"
 	"encoding/base64"
 	"encoding/json"
 	"errors"
@@ -108,7 +109,7 @@ func (e *Elasticsearch) Write(ctx context.Context, o Order) (string, error) {
 	var body bytes.Buffer
 	lines := json.NewEncoder(&body)
 	add := func(id string, document any) error {
-		if err := lines.Encode(map[string]any{"index": map[string]string{"_id": id}}); err != nil {
+		if err := lines.Encode(map[string]any{"index": map[string]string{"_id": documentID(id)}}); err != nil {
 			return err
 		}
 		return lines.Encode(document)
@@ -124,6 +125,14 @@ func (e *Elasticsearch) Write(ctx context.Context, o Order) (string, error) {
 		return "", err
 	}
 	return fmt.Sprintf("%d documents", 1+len(o.Verification.Findings)), nil
+}
+
+// documentID is the key where Elasticsearch takes it, which is up to 512 bytes, and else a digest of it.
+func documentID(key string) string {
+	if len(key) <= 512 {
+		return key
+	}
+	return fmt.Sprintf("sha256:%x", sha256.Sum256([]byte(key)))
 }
 
 func (e *Elasticsearch) putTemplate(ctx context.Context) error {

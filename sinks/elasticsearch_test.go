@@ -69,6 +69,14 @@ func TestElasticsearchDocuments(t *testing.T) {
 	}
 }
 
+// Elasticsearch takes ids of up to 512 bytes; the key itself stays whole in the document.
+func TestElasticsearchLongKeys(t *testing.T) {
+	long := strings.Repeat("ö", 300)
+	if id := documentID(long); len(id) != len("sha256:")+64 || id != documentID(long) || id == documentID(long+"x") || documentID("sink/a/b/failed") != "sink/a/b/failed" {
+		t.Errorf("got %s", id)
+	}
+}
+
 // checkMapped wants the template to know every field of the document.
 func checkMapped(t *testing.T, line string, properties map[string]any) {
 	t.Helper()

@@ -2,13 +2,18 @@ package main
 
 import (
 	"bytes"
+	"encoding/json"
 	"fmt"
 	"io"
 	"net/http"
+	"net/http/httptest"
+	"net/http/httputil"
+	"net/url"
 	"os"
 	"path/filepath"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -18,19 +23,76 @@ import (
 // logSource is how townConfig reads the shop's log; tests put another source in its place.
 const logSource = "{type: files, path: ./shop.log, lag: 300ms}"
 
-// TestMainPathOnElasticsearch is the main path with the shop's log in a real Elasticsearch.
+// TestMainPathOnElasticsearch is the main path with the shop's log in a real Elasticsearch, and the verdicts written to it.
 func TestMainPathOnElasticsearch(t *testing.T) {
 	for _, line := range []string{elasticsearch.Line8, elasticsearch.Line7} {
 		t.Run(line, func(t *testing.T) {
 			t.Parallel()
 			server := elasticsearch.URL(t, line)
-			w := openTown(t, townOptions{wholeWatch: "6s"})
+			w := openTown(t, townOptions{wholeWatch: "6s", config: "sinks: {index: {type: elasticsearch, url: '" + losingAnAnswer(t, server) + "', index: verdicts}}"})
 			w.replace("verifier.yaml", logSource, fmt.Sprintf("{type: elasticsearch, url: '%s', index: 'shop-*', lag: 1500ms}", server))
 			w.ship(server, "shop-logs")
 			w.start()
 			w.past()
 			w.mainPath()
+			w.checkVerdicts(server)
 		})
+	}
+}
+
+// losingAnAnswer is the server behind a proxy that says 503 to the first documents, though the server took them.
+func losingAnAnswer(t *testing.T, server string) string {
+	to, err := url.Parse(server)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var lost atomic.Bool
+	proxy := &httputil.ReverseProxy{
+		Rewrite: func(r *httputil.ProxyRequest) { r.SetURL(to) },
+		ModifyResponse: func(r *http.Response) error {
+			if strings.HasSuffix(r.Request.URL.Path, "/_bulk") && lost.CompareAndSwap(false, true) {
+				r.StatusCode = http.StatusServiceUnavailable
+			}
+			return nil
+		},
+	}
+	s := httptest.NewServer(proxy)
+	t.Cleanup(s.Close)
+	return s.URL
+}
+
+// checkVerdicts holds the index of verdicts to one document a verdict and one a finding, mapped by the template.
+func (w *town) checkVerdicts(server string) {
+	w.Helper()
+	count := func(query string) (n int) {
+		var found struct{ Count int }
+		if err := json.Unmarshal(w.elastic(http.MethodGet, server+"/verdicts/_count?q="+url.QueryEscape(query), "application/json", ""), &found); err != nil {
+			w.Fatal(err)
+		}
+		return found.Count
+	}
+	w.until("the verdicts of all four deploys are written", func() bool {
+		w.elastic(http.MethodPost, server+"/verdicts/_refresh", "application/json", "")
+		return count("kind:verdict") >= 4
+	})
+	for query, want := range map[string]int{
+		"kind:verdict": 4, "kind:finding": 4, "kind:verdict AND state:failed AND service.version:1.1": 1, "state:passed AND kind:verdict": 2,
+		`finding.outcome:fail AND finding.value:>0.1 AND finding.on_fail:rollback AND finding.text:"error ratio"`: 1, `key:"sink/index/d1.1/failed"`: 2,
+	} {
+		if n := count(query); n != want {
+			w.Errorf("the index has %d documents of %s, want %d", n, query, want)
+		}
+	}
+	var mapped map[string]struct {
+		Mappings struct {
+			Properties map[string]struct{ Type string }
+		}
+	}
+	if err := json.Unmarshal(w.elastic(http.MethodGet, server+"/verdicts/_mapping", "application/json", ""), &mapped); err != nil {
+		w.Fatal(err)
+	}
+	if p := mapped["verdicts"].Mappings.Properties; p["key"].Type != "keyword" || p["message"].Type != "text" || p["seconds_to_verdict"].Type != "double" {
+		w.Errorf("the template was not used: %+v", mapped)
 	}
 }
 
@@ -85,21 +147,23 @@ func (w *town) ship(server, index string) {
 	w.Cleanup(func() { close(stop); group.Wait(); log.Close() })
 }
 
-func (w *town) elastic(method, url, kind, body string) {
+func (w *town) elastic(method, url, kind, body string) []byte {
+	w.Helper()
 	request, err := http.NewRequest(method, url, strings.NewReader(body))
 	if err != nil {
 		w.Error(err)
-		return
+		return nil
 	}
 	request.Header.Set("Content-Type", kind)
 	response, err := http.DefaultClient.Do(request)
 	if err != nil {
 		w.Error(err)
-		return
+		return nil
 	}
 	defer response.Body.Close()
 	text, err := io.ReadAll(response.Body)
 	if err != nil || response.StatusCode >= 300 || bytes.Contains(text, []byte(`"errors":true`)) {
 		w.Errorf("%s %s answers %s %.300s (%v)", method, url, response.Status, text, err)
 	}
+	return text
 }

@@ -197,10 +197,10 @@ func (n *NewRelic) finding(o Order, f verifier.Finding) map[string]any {
 	return e
 }
 
-const markerDocument = `mutation($deployment: ChangeTrackingDeploymentInput!) {
-  changeTrackingCreateDeployment(deployment: $deployment) {
-    deploymentId
-    entityGuid
+const markerDocument = `mutation($changeTrackingEvent: ChangeTrackingCreateEventInput!) {
+  changeTrackingCreateEvent(changeTrackingEvent: $changeTrackingEvent) {
+    changeTrackingEvent { changeTrackingId }
+    messages
   }
 }`
 
@@ -210,22 +210,43 @@ func (n *NewRelic) mark(ctx context.Context, o Order) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	d := o.Verification.Deploy
-	marker := map[string]any{"version": d.Version, "entityGuid": guid, "timestamp": d.At.UnixMilli(), "deploymentType": "BASIC", "groupId": d.GroupOrID()}
-	for name, text := range map[string]string{"user": d.By, "commit": d.Commit, "deepLink": cmp.Or(d.URL, o.URL), "description": "verifier watches it: " + o.URL} {
-		if text != "" {
-			marker[name] = text
-		}
-	}
 	var answer struct {
 		Created struct {
-			DeploymentID string `json:"deploymentId"`
-		} `json:"changeTrackingCreateDeployment"`
+			Event struct {
+				ID string `json:"changeTrackingId"`
+			} `json:"changeTrackingEvent"`
+			Messages []string `json:"messages"`
+		} `json:"changeTrackingCreateEvent"`
 	}
-	if err := n.nerdGraph(ctx, markerDocument, map[string]any{"deployment": marker}, &answer); err != nil {
+	if err := n.nerdGraph(ctx, markerDocument, map[string]any{"changeTrackingEvent": marker(o, guid)}, &answer); err != nil {
 		return "", fmt.Errorf("mark the deployment: %w", err)
 	}
-	return "deployment " + answer.Created.DeploymentID, nil
+	said := "change " + answer.Created.Event.ID
+	if m := answer.Created.Messages; len(m) > 0 {
+		said += ": " + strings.Join(m, "; ")
+	}
+	return said, nil
+}
+
+// marker is a deployment as change tracking takes it.
+func marker(o Order, guid string) map[string]any {
+	d := o.Verification.Deploy
+	deployment := map[string]any{"version": d.Version, "deepLink": cmp.Or(d.URL, o.URL)}
+	if d.Commit != "" {
+		deployment["commit"] = d.Commit
+	}
+	event := map[string]any{
+		"categoryAndTypeData": map[string]any{
+			"kind": map[string]string{"category": "DEPLOYMENT", "type": "BASIC"}, "categoryFields": map[string]any{"deployment": deployment},
+		},
+		"entitySearch": map[string]string{"query": "id = '" + guid + "'"}, "timestamp": d.At.UnixMilli(), "groupId": d.GroupOrID(),
+		"shortDescription": d.Service + " " + d.Version, "description": "verifier watches it: " + o.URL,
+		"customAttributes": map[string]string{"environment": d.Environment, "verification": o.Verification.ID, "key": o.Key},
+	}
+	if d.By != "" {
+		event["user"] = d.By
+	}
+	return event
 }
 
 const entityDocument = `query($query: String) {

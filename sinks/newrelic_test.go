@@ -4,6 +4,8 @@ import (
 	"encoding/json"
 	"fmt"
 	"os"
+	"regexp"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -85,10 +87,10 @@ func TestNewRelicEventsKeepTheLimits(t *testing.T) {
 
 func nerdGraphFake(t *testing.T, entities string) *fake {
 	return newFake(t, func(c call) (int, string) {
-		if strings.Contains(c.Body, "entitySearch") {
+		if strings.Contains(c.Body, "entitySearch(query") {
 			return 200, `{"data":{"actor":{"entitySearch":{"results":{"entities":[` + entities + `]}}}}}`
 		}
-		return 200, `{"data":{"changeTrackingCreateDeployment":{"deploymentId":"d-1","entityGuid":"GUID"}}}`
+		return 200, `{"data":{"changeTrackingCreateEvent":{"changeTrackingEvent":{"changeTrackingId":"c-1"},"messages":["cut short"]}}}`
 	})
 }
 
@@ -101,7 +103,7 @@ func TestNewRelicMarkers(t *testing.T) {
 	o := order(verifier.Waiting)
 	o.Service = "Checkout (production)"
 	said, err := s.Write(t.Context(), o)
-	if err != nil || said != "deployment d-1" {
+	if err != nil || said != "change c-1: cut short" {
 		t.Fatalf("%q, %v", said, err)
 	}
 	calls := f.only(t, 2)
@@ -118,22 +120,32 @@ func TestNewRelicMarkers(t *testing.T) {
 		t.Errorf("searched %v, want %s", search.Variables["query"], want)
 	}
 	variables, _ := json.Marshal(mark.Variables)
-	sameJSON(t, string(variables), `{"deployment":{"version":"1.4.2","entityGuid":"GUID","timestamp":1795521600000,"deploymentType":"BASIC","groupId":"g1","user":"anna",
-		"commit":"f95f852bd8fca8fcc58a9a2d6c842781e32a215e","deepLink":"https://v/verifications/github:42",
-		"description":"verifier watches it: https://v/verifications/github:42"}}`)
+	sameJSON(t, string(variables), `{"changeTrackingEvent":{
+		"categoryAndTypeData":{"kind":{"category":"DEPLOYMENT","type":"BASIC"},"categoryFields":{"deployment":{"version":"1.4.2",
+			"commit":"f95f852bd8fca8fcc58a9a2d6c842781e32a215e","deepLink":"https://v/verifications/github:42"}}},
+		"entitySearch":{"query":"id = 'GUID'"},"timestamp":1795521600000,"groupId":"g1","user":"anna","shortDescription":"checkout 1.4.2",
+		"description":"verifier watches it: https://v/verifications/github:42",
+		"customAttributes":{"environment":"production","verification":"github:42","key":"sink/out/github:42/waiting"}}}`)
 	likeVendor(t, mark.Query)
 }
 
 // likeVendor holds the mutation against New Relic's own: its variable, its type, its argument, and fields that are there.
 func likeVendor(t *testing.T, ours string) {
 	t.Helper()
-	b, err := os.ReadFile("testdata/newrelic/ChangeTrackingCreateDeploymentMutation.graphql")
+	b, err := os.ReadFile("testdata/newrelic/ChangeTrackingCreateEventMutation.graphql")
 	if err != nil {
 		t.Fatal(err)
 	}
-	vendor := strings.Join(strings.Fields(string(b)), " ")
-	for _, part := range []string{"$deployment: ChangeTrackingDeploymentInput!", "changeTrackingCreateDeployment(", "deployment: $deployment", " deploymentId ", " entityGuid "} {
-		if !strings.Contains(vendor, part) || !strings.Contains(strings.Join(strings.Fields(ours), " "), part) {
+	words := func(text string) []string { return regexp.MustCompile(`[$\w]+[:!]*|[{}()]`).FindAllString(text, -1) }
+	vendor := words(string(b))
+	for _, word := range words(ours) {
+		if !slices.Contains(vendor, word) {
+			t.Errorf("New Relic's own document has no %s: %s", word, ours)
+		}
+	}
+	whole := strings.Join(words(ours), " ")
+	for _, part := range []string{"$changeTrackingEvent: ChangeTrackingCreateEventInput!", "changeTrackingEvent: $changeTrackingEvent", "changeTrackingCreateEvent ("} {
+		if !strings.Contains(strings.Join(vendor, " "), part) || !strings.Contains(whole, part) {
 			t.Errorf("%q is not in both documents: %s", part, ours)
 		}
 	}
@@ -161,7 +173,7 @@ func TestNewRelicEntities(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := s.Write(t.Context(), o); err != nil || !strings.Contains(f.only(t, 1)[0].Body, `"entityGuid":"MINE"`) {
+	if _, err := s.Write(t.Context(), o); err != nil || !strings.Contains(f.only(t, 1)[0].Body, `id = 'MINE'`) {
 		t.Errorf("a configured entity: %v, %+v", err, f.calls)
 	}
 }

@@ -31,7 +31,7 @@ func (p *place) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	case r.Method == http.MethodGet:
 		io.WriteString(w, `[]`)
 	case strings.HasSuffix(r.URL.Path, "/graphql"):
-		io.WriteString(w, `{"data":{"changeTrackingCreateDeployment":{"deploymentId":"d"}}}`)
+		io.WriteString(w, `{"data":{"changeTrackingCreateEvent":{"changeTrackingEvent":{"changeTrackingId":"c"}}}}`)
 	default:
 		io.WriteString(w, `{"success":true,"errors":false}`)
 	}
@@ -84,7 +84,7 @@ sinks:
 	w.state("d1.1", verifier.FailedState)
 	for what, texts := range map[string][]string{
 		"New Relic's event":  {"POST /nr/v1/accounts/7/events", `"key":"sink/apm/d1.1/failed"`, `"eventType":"VerifierVerdict"`, `"version":"1.1"`},
-		"New Relic's marker": {"POST /nr/graphql", "changeTrackingCreateDeployment", `"entityGuid":"GUID"`, `"version":"1.1"`},
+		"New Relic's marker": {"POST /nr/graphql", "changeTrackingCreateEvent", "id = 'GUID'", `"version":"1.1"`},
 		"the template":       {"PUT /es/_index_template/verifier"},
 		"the documents":      {"POST /es/verifier/_bulk", `"key":"sink/index/d1.1/failed"`, `"kind":"finding"`},
 		"the annotation":     {"POST /grafana/api/annotations", "key:sink/boards/d1.1/failed"},

@@ -2,6 +2,13 @@ package sinks
 
 import (
 	"encoding/json"
+	"encoding/pem"
+	"errors"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 
@@ -125,5 +132,30 @@ func TestElasticsearchConfig(t *testing.T) {
 	s, err := NewElasticsearch(ElasticsearchConfig{URL: "http://c"}, nil)
 	if err != nil || wants(s) != allVerdicts {
 		t.Errorf("%v, wants %q", err, wants(s))
+	}
+}
+
+// TestElasticsearchOverTLS writes to a server whose certificate is its own: with its ca_file, and not without.
+func TestElasticsearchOverTLS(t *testing.T) {
+	server := httptest.NewTLSServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.Header.Get("Authorization") != "ApiKey hush" {
+			w.WriteHeader(http.StatusUnauthorized)
+		}
+		io.WriteString(w, `{"errors":false}`)
+	}))
+	defer server.Close()
+	ca := filepath.Join(t.TempDir(), "ca.pem")
+	if err := os.WriteFile(ca, pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: server.Certificate().Raw}), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for file, want := range map[string]string{ca: "", "": "certificate signed by unknown authority"} {
+		s, err := NewElasticsearch(ElasticsearchConfig{URL: server.URL, CAFile: file, APIKey: "hush"}, wayOut(t))
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, err = s.Write(t.Context(), order(verifier.Passed))
+		if (err == nil) != (want == "") || err != nil && (!strings.Contains(err.Error(), want) || !errors.Is(err, verifier.ErrTemporary)) {
+			t.Errorf("ca_file %q: %v, want %q", file, err, want)
+		}
 	}
 }

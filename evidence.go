@@ -133,6 +133,7 @@ type Case struct {
 	Load     map[Arm][]Sample // requests of each step (Value), where other evidence of the watch tells them
 	Skip     []Span           // not judged: other changes of the place took hold there
 	Zone     *time.Location   // of the times in sentences; nil is UTC
+	Noise    []string         // templates that are never new
 }
 
 // Span is a stretch of time; without To it is not over.

@@ -58,7 +58,8 @@ type Finding struct {
 	Optional   bool       `json:"optional,omitempty"`
 	Before     bool       `json:"before,omitempty"` // the limit was crossed before the deploy too: alerts, never rolls back
 	Samples    int        `json:"samples"`
-	At         *time.Time `json:"at,omitempty"` // when the outcome was reached; null while pending
+	Patterns   []Pattern  `json:"patterns,omitempty"` // the new ones, the most frequent first, at most ten
+	At         *time.Time `json:"at,omitempty"`       // when the outcome was reached; null while pending
 }
 
 // Counts reports whether a failure of it makes the deploy fail: it is neither muted nor only a note.

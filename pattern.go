@@ -1,6 +1,9 @@
 package verifier
 
-import "strings"
+import (
+	"slices"
+	"strings"
+)
 
 // Pattern is messages that are the same but for their variables.
 type Pattern struct {
@@ -39,6 +42,11 @@ func TemplatesAlike(a, b []string) (share float64, alike bool) {
 	}
 	share = float64(same) / float64(same+differ)
 	return share, share >= templateAlike
+}
+
+// AlikeAny reports whether it is the same pattern as one of the templates.
+func (p Pattern) AlikeAny(templates []string) bool {
+	return slices.ContainsFunc(templates, func(t string) bool { return p.Alike(Pattern{Template: t}) })
 }
 
 // Alike reports whether both are the same pattern, of which each may have seen other variables.

@@ -118,4 +118,5 @@ type Watched struct {
 	Verification Verification
 	Rules        []Rule
 	Evidence     []Evidence
+	Noise        []Noise // all that is known, where a rule is about patterns
 }

@@ -18,7 +18,7 @@ func judge(w verifier.Watched, evidence []verifier.Evidence, sources Backends, z
 			findings = append(findings, v.Findings[i])
 			continue
 		}
-		c := caseOf(v, r, evidence, lagOf(sources, r), now)
+		c := caseOf(w, r, evidence, lagOf(sources, r), now)
 		c.Zone, c.Load = zone, loadFor(r, w.Rules, evidence)
 		findings = append(findings, rules.Judge(r, c, now))
 	}
@@ -34,10 +34,11 @@ func lagOf(sources Backends, r verifier.Rule) time.Duration {
 }
 
 // caseOf is what one rule is judged by.
-func caseOf(v verifier.Verification, r verifier.Rule, evidence []verifier.Evidence, lag time.Duration, now time.Time) verifier.Case {
+func caseOf(w verifier.Watched, r verifier.Rule, evidence []verifier.Evidence, lag time.Duration, now time.Time) verifier.Case {
+	v := w.Verification
 	c := verifier.Case{
 		Deploy: v.Deploy, From: v.From, Until: v.Until, Baseline: v.Baseline, Arms: map[verifier.Arm]verifier.Evidence{},
-		Traffic: traffic(r, v, evidence, now),
+		Traffic: traffic(r, v, evidence, now), Noise: verifier.NoiseOf(w.Noise, v.Deploy.Service),
 	}
 	for _, j := range v.Joined {
 		c.Skip = append(c.Skip, verifier.Span{From: j.At, To: j.At.Add(r.Settle)})
@@ -108,7 +109,7 @@ func recovered(w verifier.Watched, evidence []verifier.Evidence, sources Backend
 		if !ok {
 			return false, "the rule " + f.Rule + " is gone"
 		}
-		c := caseOf(v, r, evidence, lagOf(sources, r), now)
+		c := caseOf(w, r, evidence, lagOf(sources, r), now)
 		c.Zone = zone
 		back, text := rules.Recovered(r, c, since, now)
 		texts = append(texts, text)
@@ -130,7 +131,7 @@ func relapsed(w verifier.Watched, evidence []verifier.Evidence, sources Backends
 		if !ok || !f.RollsBack() {
 			return false
 		}
-		c := caseOf(v, r, evidence, lagOf(sources, r), now)
+		c := caseOf(w, r, evidence, lagOf(sources, r), now)
 		c.From, c.Ended = v.Rollback.At, false
 		r.Settle = 0
 		return rules.Judge(r, c, now).RollsBack()

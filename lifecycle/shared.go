@@ -38,7 +38,7 @@ func (r *Runner) shared(ctx context.Context, w verifier.Watched, e Judged, sourc
 			continue
 		}
 		asked++
-		if worseElsewhere(ctx, v, other, rule, sources, world, now) {
+		if worseElsewhere(ctx, w, other, rule, sources, world, now) {
 			worse = append(worse, other.Deploy.Service)
 		}
 	}
@@ -63,7 +63,8 @@ func deciding(w verifier.Watched, e Judged, now time.Time) (verifier.Rule, bool)
 }
 
 // worseElsewhere judges the rule for another service over the same stretches.
-func worseElsewhere(ctx context.Context, v, other verifier.Verification, rule verifier.Rule, sources Backends, world World, now time.Time) bool {
+func worseElsewhere(ctx context.Context, of verifier.Watched, other verifier.Verification, rule verifier.Rule, sources Backends, world World, now time.Time) bool {
+	v := of.Verification
 	as := verifier.Verification{
 		ID: other.ID, Deploy: other.Deploy, State: verifier.Observing, From: v.From, Until: v.Until, Baseline: v.Baseline,
 	}
@@ -73,8 +74,8 @@ func worseElsewhere(ctx context.Context, v, other verifier.Verification, rule ve
 		before.Version = other.Deploy.Version
 		as.Baseline = &before
 	}
-	w := verifier.Watched{Verification: as, Rules: []verifier.Rule{rule}}
+	w := verifier.Watched{Verification: as, Rules: []verifier.Rule{rule}, Noise: of.Noise}
 	d := other.Deploy
 	evidence, _ := gather(ctx, w, world.Catalogue.Service(d.Place, d.Team), sources, now)
-	return rules.Judge(rule, caseOf(as, rule, evidence, lagOf(sources, rule), now), now).RollsBack()
+	return rules.Judge(rule, caseOf(w, rule, evidence, lagOf(sources, rule), now), now).RollsBack()
 }

@@ -16,7 +16,8 @@ type ruling struct {
 	baseline *float64
 	from, to time.Time // what the value is of; zero: all judged steps
 	before   bool
-	text     string // without the full stop
+	patterns []verifier.Pattern // new ones
+	text     string             // without the full stop
 }
 
 func pending(text string) ruling { return ruling{outcome: verifier.Pending, text: text} }
@@ -134,7 +135,7 @@ func (v view) finding(said ruling, now time.Time) verifier.Finding {
 		Rule: r.Name, Outcome: said.outcome, Reason: said.reason, Text: said.text + ".",
 		Value: said.value, Limit: said.limit, Baseline: said.baseline, Unit: v.unit(), Count: v.count, Exposure: v.exposure,
 		From: v.start, To: v.start, Query: deployed.Query, Link: deployed.Link, Muted: r.Muted(now), OnFail: r.OnFail,
-		Severity: r.Severity, Optional: r.Optional, Before: said.before && !r.EvenIfBefore, Samples: len(v.after),
+		Severity: r.Severity, Optional: r.Optional, Before: said.before && !r.EvenIfBefore, Samples: len(v.after), Patterns: said.patterns,
 	}
 	if v.scatter {
 		f.Count, f.Exposure = 0, 0

@@ -12,6 +12,7 @@ import (
 // toldPatterns is how many new patterns a sentence quotes, the most frequent first, each cut to mostQuoted bytes.
 const (
 	toldPatterns = 3
+	keptPatterns = 10 // of a finding
 	mostQuoted   = 160
 )
 
@@ -21,25 +22,29 @@ func (v view) judgePatterns(l verifier.Limit) ruling {
 	if why != "" {
 		return v.noPatternsBefore(why, problem)
 	}
-	found := newPatterns(v.after, before, l)
-	said := ruling{value: number64(len(found)), limit: number64(*l.New)}
+	found, noise := v.newPatterns(v.after, before, l)
+	said := ruling{value: number64(len(found)), limit: number64(*l.New), patterns: found[:min(keptPatterns, len(found))]}
 	count, exposure := 0.0, 0.0
 	for _, s := range before {
 		count += s.Count
 		exposure += s.Exposure
 	}
+	text := v.newPatternsText(l, found)
+	if noise > 0 {
+		text += "; " + plural(noise, "pattern") + " known as noise " + firstOf(noise == 1, "is", "are") + " left out"
+	}
 	switch {
 	case exposure < documentsToPass:
 		return inconclusive(verifier.TooLittleData, fmt.Sprintf("%s: %s documents of %s are too few to know its patterns, %d are needed", v.subject(), number(exposure), v.stretch(), documentsToPass))
 	case len(found) > *l.New:
-		said.outcome, said.reason, said.text = verifier.Fail, verifier.LimitCrossed, v.newPatternsText(l, found)
+		said.outcome, said.reason, said.text = verifier.Fail, verifier.LimitCrossed, text
 		if bounded := v.c.Arms[verifier.ArmDeployed].Bounded; bounded != "" {
 			said.text += "; " + bounded
 		}
 	case !v.ended:
-		said.outcome, said.text = verifier.Pending, v.newPatternsText(l, found)+" so far"
+		said.outcome, said.text = verifier.Pending, text+" so far"
 	default:
-		said.outcome, said.text = verifier.Pass, v.newPatternsText(l, found)
+		said.outcome, said.text = verifier.Pass, text
 	}
 	return said
 }
@@ -56,14 +61,28 @@ func (v view) noPatternsBefore(why verifier.Reason, problem string) ruling {
 	return inconclusive(why, v.subject()+": there is no data of "+v.stretch()+", whose patterns would be known")
 }
 
-// newPatterns are those of the samples that were seen often enough and are in none of before, the most frequent first.
-func newPatterns(samples, before []verifier.Sample, l verifier.Limit) []verifier.Pattern {
+// newPatterns are those of the samples that were seen often enough and are in none of before, the most frequent first; those that are
+// known as noise are counted alone.
+func (v view) newPatterns(samples, before []verifier.Sample, l verifier.Limit) (found []verifier.Pattern, noise int) {
 	known := group(before)
-	found := slices.DeleteFunc(group(samples), func(p verifier.Pattern) bool {
-		return p.Count < float64(max(l.SeenAtLeast, 1)) || slices.ContainsFunc(known, p.Alike)
+	found = slices.DeleteFunc(Patterns(samples), func(p verifier.Pattern) bool {
+		if p.Count < float64(max(l.SeenAtLeast, 1)) || slices.ContainsFunc(known, p.Alike) {
+			return true
+		}
+		isNoise := p.AlikeAny(v.c.Noise)
+		if isNoise {
+			noise++
+		}
+		return isNoise
 	})
-	slices.SortStableFunc(found, func(a, b verifier.Pattern) int { return cmp.Compare(b.Count, a.Count) })
-	return found
+	return found, noise
+}
+
+// Patterns adds up the patterns of all steps, the most frequent first.
+func Patterns(samples []verifier.Sample) []verifier.Pattern {
+	out := group(samples)
+	slices.SortStableFunc(out, func(a, b verifier.Pattern) int { return cmp.Compare(b.Count, a.Count) })
+	return out
 }
 
 // group adds up the patterns of all steps. Those of different answers may be more or less general.
@@ -130,7 +149,8 @@ func quoted(text string) string {
 // patternsInside reports whether none of the steps has a new pattern, but for those that are tolerated.
 func (v view) patternsInside(l verifier.Limit, samples []verifier.Sample) bool {
 	before, why, _ := v.baseline(verifier.ArmBefore)
-	return why == "" && len(newPatterns(samples, before, verifier.Limit{})) <= *l.New
+	found, _ := v.newPatterns(samples, before, verifier.Limit{})
+	return why == "" && len(found) <= *l.New
 }
 
 // checkPatterns holds patterns and their limit together: neither means anything without the other.

@@ -51,6 +51,7 @@ func TestPatterns(t *testing.T) {
 		lost    string // of before
 		bounded string
 		few     string // of before: a bound was reached
+		noise   []string
 		new     int
 		outcome verifier.Outcome
 		reason  verifier.Reason
@@ -117,6 +118,14 @@ func TestPatterns(t *testing.T) {
 			text: "patterns are of the first 10,000 of 52,310 messages",
 		},
 		{
+			name: "known noise", before: before, after: wrote(settled, 60, "no rate for <mail>"), noise: []string{"disk full", "no rate for <*>"}, outcome: verifier.Pass,
+			text: "No error pattern that 1.4.1 never wrote was seen 5 times; 1 pattern known as noise is left out.",
+		},
+		{
+			name: "besides known noise", before: before, after: wrote(settled, 60, "no rate for <mail>", "disk full", "x"), noise: []string{"disk full", "x"}, outcome: verifier.Fail, reason: verifier.LimitCrossed,
+			text: "1 error pattern that 1.4.1 never wrote: “no rate for <mail>” (60 times); 2 patterns known as noise are left out.",
+		},
+		{
 			name: "before the settling", before: before, after: append(wrote(deployed, 4, "starting"), wrote(settled, 60)...), outcome: verifier.Pass,
 			text: "No error pattern that 1.4.1 never wrote was seen 5 times.",
 		},
@@ -128,6 +137,7 @@ func TestPatterns(t *testing.T) {
 			d.Partial, b.Partial = test.partial, test.lost
 			d.Bounded, b.Bounded = test.bounded, test.few
 			c.Arms[verifier.ArmDeployed], c.Arms[verifier.ArmBefore] = d, b
+			c.Noise = test.noise
 			r := patternRule()
 			r.Limit.New = ptr(test.new)
 			f := rules.Judge(r, c, until)

@@ -189,6 +189,11 @@ func templateWords(message string) []string {
 	return words
 }
 
+// Template is the pattern of a message, or of a template, by the variables that every source knows.
+func Template(text string) string {
+	return strings.Join(templateWords((&masks{}).secrets(printable(cut(text, mostRead)))), " ")
+}
+
 // printable is the text without what would upset a terminal or a chat.
 func printable(text string) string {
 	return strings.Map(func(r rune) rune {

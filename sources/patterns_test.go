@@ -247,3 +247,16 @@ func TestFilesSayWhichPatternsAreMissed(t *testing.T) {
 		t.Errorf("%q", d.missed())
 	}
 }
+
+// TestTemplates makes the same pattern of a message, of its sample and of its template.
+func TestTemplates(t *testing.T) {
+	d := newDrain(someMasks(t, PatternsConfig{Mask: []MaskConfig{{Name: "customer", Regexp: `KD-[A-Z]{4}`}}}))
+	for _, message := range append(someMessages(8), "customer KD-ABCD has password=hunter2", "Bearer abcdefghijk refused", strings.Repeat("word ", 60), strings.Repeat("y", 200)) {
+		c := d.add(message)
+		for _, text := range []string{c.sample, strings.Join(c.words, " ")} {
+			if got := Template(text); got != strings.Join(c.words, " ") && len(text) < mostSample {
+				t.Errorf("%q is of %q, want %q", text, got, strings.Join(c.words, " "))
+			}
+		}
+	}
+}

@@ -56,6 +56,9 @@ func (s *Store) watchedIn(q querier, v verifier.Verification) (verifier.Watched,
 	if w.Rules, err = s.rulesOf(q, v.Rules); err != nil {
 		return w, err
 	}
+	if w.Noise, err = noiseFor(q, w.Rules); err != nil {
+		return w, err
+	}
 	w.Evidence, err = evidenceIn(q, v.ID)
 	return w, err
 }

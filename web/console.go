@@ -23,6 +23,10 @@ func (s *server) console() []route {
 		{read, "GET", "/holds", s.show("holds", s.holdsPage)},
 		{operate, "POST", "/holds", s.pressedHold},
 		{operate, "POST", "/holds/{id}/end", s.pressedEnd},
+		{read, "GET", "/noise", s.show("noise", s.noisePage)},
+		{operate, "POST", "/noise", s.pressedNoise},
+		{operate, "POST", "/verifications/{id}/noise", s.pressedNoise},
+		{operate, "POST", "/noise/{id}/remove", s.pressedRemove},
 		{read, "GET", "/reports/{month}", s.show("report", s.reportPage)},
 		{anybody, "GET", "/style.css", style},
 	}

@@ -28,6 +28,9 @@ type Record interface {
 	Holds(ctx context.Context, now time.Time, all bool) ([]verifier.Hold, error)
 	PutHold(ctx context.Context, h verifier.Hold) error
 	EndHold(ctx context.Context, id, by string, now time.Time) error
+	Noise(ctx context.Context) ([]verifier.Noise, error)
+	PutNoise(ctx context.Context, n verifier.Noise) error
+	RemoveNoise(ctx context.Context, id, by string, now time.Time) error
 	MarkDeploy(ctx context.Context, id string, m verifier.Mark) error
 	Token(ctx context.Context, hash []byte) (verifier.Token, error)
 	Audit(ctx context.Context, subject string, limit int) ([]verifier.Audit, error)
@@ -45,7 +48,8 @@ type Config struct {
 	Intake    http.Handler // POST /v1/deploys and /v1/hooks/{tool}
 	Metrics   http.Handler
 	Order     func(ctx context.Context, id string, o verifier.Order) (verifier.Verification, error)
-	Held      func(ctx context.Context) // a hold was put
+	Held      func(ctx context.Context)   // a hold was put
+	Template  func(message string) string // the pattern that a message, or a pattern, is of
 	Report    func(ctx context.Context, month, by string) (report.Report, error)
 	Costs     func(ctx context.Context) (any, error) // what each rule asks in a day
 	Explain   func(ctx context.Context, service, environment, target string, at time.Time) (any, error)

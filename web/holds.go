@@ -107,12 +107,20 @@ func (s *server) checkHold(h verifier.Hold, mute bool) error {
 		list  []string
 	}{{"services", h.Services}, {"environments", h.Environments}, {"teams", h.Teams}} {
 		for i, glob := range globs.list {
-			if problem := verifier.NameProblem(strings.NewReplacer("*", "x", "?", "x").Replace(glob)); problem != "" {
-				wrong(fmt.Sprintf("%s[%d]", globs.field, i), "%s (* and ? stand for others)", problem)
+			if problem := globProblem(glob); problem != "" {
+				wrong(fmt.Sprintf("%s[%d]", globs.field, i), "%s", problem)
 			}
 		}
 	}
 	return invalid(bad)
+}
+
+func globProblem(glob string) string {
+	problem := verifier.NameProblem(strings.NewReplacer("*", "x", "?", "x").Replace(glob))
+	if problem != "" {
+		problem += " (* and ? stand for others)"
+	}
+	return problem
 }
 
 func (s *server) endHold(w http.ResponseWriter, r *http.Request) {

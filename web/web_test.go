@@ -26,6 +26,7 @@ type kept struct {
 	watches  map[string]verifier.Verification
 	incident verifier.Incident
 	holds    []verifier.Hold
+	noise    []verifier.Noise
 	marks    map[string]verifier.Mark
 	tokens   map[string]verifier.Token
 	asked    []string // the questions, in order
@@ -136,7 +137,7 @@ func open(k *kept, change ...func(*Config)) http.Handler {
 			}
 			return v, err
 		},
-		Held: func(context.Context) {}, Ready: func(context.Context) error { return nil }, Status: func(context.Context) any { return map[string]string{} },
+		Template: strings.ToUpper, Held: func(context.Context) {}, Ready: func(context.Context) error { return nil }, Status: func(context.Context) any { return map[string]string{} },
 		Report: func(_ context.Context, month, by string) (report.Report, error) {
 			b, err := report.Month(month, time.UTC)
 			if err != nil {

@@ -163,7 +163,7 @@ func (d *Daemon) wire(cfg *Config) error {
 	}
 	d.server = web.Server(cfg.Listen, web.New(web.Config{
 		URL: cfg.URL, Loopback: isLoopback(d.ln.Addr()), Zone: cfg.zone, Now: d.now, Log: d.log, Version: version,
-		Intake: events, Metrics: d.metrics.Handler(), Order: d.order, Held: d.runner.Held, Report: d.report, Explain: d.explain, Costs: d.ruleCosts,
+		Intake: events, Metrics: d.metrics.Handler(), Order: d.order, Held: d.runner.Held, Template: sources.Template, Report: d.report, Explain: d.explain, Costs: d.ruleCosts,
 		AlertTest: d.alertTest, Ready: d.ready, Status: d.status, Banner: d.banner,
 	}, d.store))
 	return nil

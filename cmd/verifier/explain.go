@@ -15,6 +15,7 @@ import (
 
 	"verifier"
 	"verifier/lifecycle"
+	"verifier/rules"
 )
 
 // Explanation is what would happen to a deploy of a place: which rules would watch it and what they see now, who would hear of it,
@@ -52,7 +53,18 @@ type ExplainedRule struct {
 	Query     string     `json:"query"`
 	Link      string     `json:"link"`
 	Problem   string     `json:"problem"`
+
+	Patterns []ExplainedPattern `json:"patterns,omitempty"` // the most frequent first
 }
+
+// ExplainedPattern is messages that the source has now.
+type ExplainedPattern struct {
+	verifier.Pattern
+	Noise bool `json:"noise,omitempty"` // known to people, and never new
+}
+
+// explainedPatterns is how many are shown.
+const explainedPatterns = 10
 
 func (d *Daemon) explain(ctx context.Context, service, environment, target string, at time.Time) (any, error) {
 	s := d.live()
@@ -78,9 +90,14 @@ func (d *Daemon) explain(ctx context.Context, service, environment, target strin
 			break
 		}
 	}
+	noise, err := d.store.Noise(ctx)
+	if err != nil {
+		return nil, err
+	}
+	known := verifier.NoiseOf(noise, place.Service)
 	list, _ := world.Rules(deploy)
 	for _, look := range world.Look(ctx, deploy, list, s.backends, at) {
-		out.Rules = append(out.Rules, explained(look))
+		out.Rules = append(out.Rules, explained(look, known))
 	}
 	out.Receivers = s.alerting.Explain(map[string]string{
 		"alertname": "Verifier", "kind": string(verifier.IncidentVerdict), "service": place.Service, "environment": place.Environment, "target": place.Target,
@@ -91,7 +108,7 @@ func (d *Daemon) explain(ctx context.Context, service, environment, target strin
 	return out, nil
 }
 
-func explained(l lifecycle.Look) ExplainedRule {
+func explained(l lifecycle.Look, noise []string) ExplainedRule {
 	out := ExplainedRule{
 		Rule: l.Rule.Name, Where: l.Rule.Where, Source: l.Rule.Measure.Source, Settings: settings(l.Rule), Samples: len(l.Answer.Samples),
 		From: l.From, To: l.To, Nearest: l.Answer.Nearest, Missing: l.Answer.Missing, Query: l.Answer.Query, Link: l.Answer.Link, Problem: cmp.Or(l.Answer.Partial, l.Answer.Bounded),
@@ -111,6 +128,12 @@ func explained(l lifecycle.Look) ExplainedRule {
 		mean := sum / float64(n)
 		out.Value = &mean
 	}
+	if l.Rule.Measure.Patterns != "" {
+		all := rules.Patterns(l.Answer.Samples)
+		for _, p := range all[:min(explainedPatterns, len(all))] {
+			out.Patterns = append(out.Patterns, ExplainedPattern{p, p.AlikeAny(noise)})
+		}
+	}
 	return out
 }
 
@@ -128,6 +151,9 @@ func settings(r verifier.Rule) []string {
 			if bound.at != nil {
 				out = append(out, fmt.Sprintf("limit.%s: %g", bound.name, *bound.at))
 			}
+		}
+		if l.New != nil {
+			out = append(out, fmt.Sprintf("limit.new: %d", *l.New), fmt.Sprintf("limit.seen_at_least: %d", max(l.SeenAtLeast, 1)))
 		}
 		if l.Within > 0 {
 			out = append(out, "limit.within: "+l.Within.String())
@@ -281,6 +307,7 @@ func printExplainedRule(w io.Writer, r ExplainedRule) {
 			fmt.Fprintf(w, "  only in part: %s\n", r.Problem)
 		}
 	}
+	printPatterns(w, r.Patterns)
 	if len(r.Missing) > 0 {
 		fmt.Fprintf(w, "  no document has %s: look at the spelling, or at the source's fields\n", strings.Join(r.Missing, ", "))
 	}
@@ -290,6 +317,18 @@ func printExplainedRule(w io.Writer, r ExplainedRule) {
 	if r.Link != "" {
 		fmt.Fprintln(w, "  "+r.Link)
 	}
+}
+
+func printPatterns(w io.Writer, list []ExplainedPattern) {
+	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', tabwriter.AlignRight)
+	for _, p := range list {
+		note := ""
+		if p.Noise {
+			note = "  (known noise)"
+		}
+		fmt.Fprintf(t, "    %.0f\t  %s%s\n", p.Count, cmp.Or(p.Sample, p.Template), note)
+	}
+	t.Flush()
 }
 
 func clock(t time.Time) string { return t.UTC().Format("15:04:05") }

@@ -75,7 +75,7 @@ func rootCommand() *cobra.Command {
 	}
 	add("run", serveCommand(), demoCommand(), checkCommand(), judgeCommand(), versionCommand())
 	add("ask", deployCommand(), statusCommand(), explainCommand(), orderCommand("approve"), orderCommand("deny"), orderCommand("rollback"),
-		orderCommand("cancel"), orderCommand("dismiss"), markCommand(), holdCommand(), muteCommand())
+		orderCommand("cancel"), orderCommand("dismiss"), markCommand(), holdCommand(), muteCommand(), noiseCommand())
 	add("store", reportCommand(), importCommand(), deploysCommand(), tokenCommand(), backupCommand(), restoreCommand(), migrateCommand())
 	friendly(root)
 	return root

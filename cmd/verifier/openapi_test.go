@@ -190,6 +190,14 @@ func (c *contract) people(failed verifier.Verification) {
 	c.holds("GET", "/v1/holds?limit=x", "", 422)
 	c.holds("DELETE", "/v1/holds/"+hold.ID, "", 204)
 	c.holds("DELETE", "/v1/holds/"+hold.ID, "", 404)
+	noise := verifier.Noise{}
+	c.ask("POST", "/v1/noise", `{"pattern":"no rate for anna@example.com","reason":"tests"}`, &noise)
+	c.holds("POST", "/v1/noise", `{"pattern":"no rate","reason":"tests","services":["a*"]}`, 201)
+	c.holds("POST", "/v1/noise", `{"reason":7}`, 422)
+	c.holds("GET", "/v1/noise", "", 200)
+	c.holds("GET", "/v1/noise?limit=x", "", 422)
+	c.holds("DELETE", "/v1/noise/"+noise.ID, "", 204)
+	c.holds("DELETE", "/v1/noise/"+noise.ID, "", 404)
 }
 
 // tools are those that are not people: hooks, probes, scrapers.

@@ -32,4 +32,74 @@ rules:
 	if text := v.Findings[i].Text; !strings.HasPrefix(text, "1 error pattern that 1.0 never wrote: “order ") || !strings.Contains(text, " of <mail> handled” (") || v.Findings[i].Reason != verifier.LimitCrossed {
 		t.Errorf("%+v", v.Findings)
 	}
+	if list := v.Findings[i].Patterns; len(list) != 1 || list[0].Template != "order <number> of <mail> handled" || list[0].Count < 5 {
+		t.Errorf("the finding's patterns are %+v", list)
+	}
+	var page string
+	if s.ask("GET", "/verifications/bad", "", &page); !strings.Contains(page, `value="order &lt;number&gt; of &lt;mail&gt; handled"`) {
+		t.Errorf("no button for known noise: %s", page)
+	}
+}
+
+const noiseRules = `
+defaults: {settle: 0, watch: 2500ms, every: 250ms}
+rules:
+  - name: new-error-patterns
+    measure: {source: logs, patterns: 'log.level:ERROR'}
+    limit: {new: 0, seen_at_least: 60}
+    optional: true
+  - name: flood
+    measure: {source: logs, count: 'log.level:ERROR'}
+    limit: {above: 100000, within: 1s}
+    min_exposure: 8
+`
+
+// TestVariantKnownNoise is the same deploy with somebody who knows the message, and says so while it is watched; by the program, which
+// takes a whole message. It is there after a restart, and gone when it is removed.
+func TestVariantKnownNoise(t *testing.T) {
+	t.Parallel()
+	s := openShops(t, "off", "500ms", noiseRules, "shop")
+	s.past("shop")
+	s.deploy("bad", "shop", "1.1", time.Time{}, "")
+	program := func(want string, args ...string) string {
+		t.Helper()
+		code, out := command(t, append(args, "--server", s.url)...)
+		if code != exitOK || !strings.Contains(out, want) {
+			t.Errorf("%s: %d %s, want %q", args, code, out, want)
+		}
+		return out
+	}
+	said := program("order <number> of <mail> handled is never new", "noise", "add", "order 77 of ben@example.com handled", "--service", "sh*", "--reason", "a test")
+	id, _, _ := strings.Cut(said, ":")
+	v := s.expect("bad", verifier.Passed, "")
+	i := slices.IndexFunc(v.Findings, func(f verifier.Finding) bool { return f.Rule == "new-error-patterns" })
+	if f := v.Findings[i]; f.Outcome != verifier.Pass || !strings.HasSuffix(f.Text, "; 1 pattern known as noise is left out.") || len(f.Patterns) > 0 {
+		t.Errorf("%+v", f)
+	}
+	program("order <number> of <mail> handled", "noise", "list")
+	program(`"by": "local"`, "noise", "list", "--format", "json")
+	explained := program("limit.new: 0, limit.seen_at_least: 60", "explain", "shop", "production")
+	if !strings.Contains(explained, " of <mail> handled  (known noise)") {
+		t.Errorf("explain does not show the pattern:\n%s", explained)
+	}
+	program(`"noise": true`, "explain", "shop", "production", "--format", "json")
+	program(id+" is removed", "noise", "remove", id)
+	program("no noise is known", "noise", "list")
+	for _, bad := range []struct {
+		want string
+		args []string
+	}{
+		{"--reason is missing", []string{"noise", "add", "x"}},
+		{"not found", []string{"noise", "remove", id}},
+		{"pattern: \"<*> <*>\" is all messages", []string{"noise", "add", "<*> <*>", "--reason", "x"}},
+		{"there is no verifier noise ad; did you mean add", []string{"noise", "ad"}},
+	} {
+		args := bad.args
+		if args[1] != "ad" {
+			args = append(args, "--server", s.url)
+		}
+		if code, out := command(t, args...); code != exitTrouble || !strings.Contains(out, bad.want) {
+			t.Errorf("%s: %d %s, want %q", bad.args, code, out, bad.want)
+		}
+	}
 }

@@ -84,7 +84,9 @@ func deployOf(service, environment string) verifier.Deploy {
 }
 
 func TestExample(t *testing.T) {
-	s, err := Load("../rules.example.yaml", checks)
+	known := maps.Clone(checks)
+	known["own"], known["clusters"] = sources.CheckPrometheus, sources.CheckPrometheus
+	s, err := Load("../rules.example.yaml", known)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -34,6 +34,11 @@ const (
 	WentSilent   Reason = "went_silent"
 )
 
+// Reasons lists every Reason.
+var Reasons = []Reason{
+	NoData, TooLittleData, PartialData, SourceDown, NoBaseline, Lagging, BadData, SourceGone, NeverSeen, NoRules, IsWorse, LimitCrossed, WentSilent,
+}
+
 // Finding is one rule's outcome now, with what led to it.
 type Finding struct {
 	Rule       string     `json:"rule"`

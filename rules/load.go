@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"os"
 	"path/filepath"
 	"reflect"
@@ -259,4 +260,29 @@ func didYouMean(word string, known []string) string {
 		return ""
 	}
 	return "; did you mean " + best + "?"
+}
+
+// SourcesNamed are the names of the sources that the rules of a file or a folder measure by, as far as they can be read.
+func SourcesNamed(path string) []string {
+	files, err := filesOf(path)
+	if err != nil {
+		return nil
+	}
+	names := map[string]bool{}
+	for _, file := range files {
+		raw, err := os.ReadFile(file)
+		if err != nil {
+			continue
+		}
+		var read ruleFile
+		if yaml.Unmarshal(raw, &read) != nil {
+			continue
+		}
+		for _, r := range read.Rules {
+			if r.Measure != nil && r.Measure.Source != "" {
+				names[r.Measure.Source] = true
+			}
+		}
+	}
+	return slices.Sorted(maps.Keys(names))
 }

@@ -73,7 +73,7 @@ type yardstick struct {
 
 func newYardstick(level stats.Level, room float64, steps int) *yardstick {
 	level.Scale = max(level.Scale, leastVaries*room)
-	return &yardstick{level: level, room: room, high: level.High + room, sums: append(make([]float64, 0, steps+1), 0)}
+	return &yardstick{level: level, room: room, high: level.High + 2*room, sums: append(make([]float64, 0, steps+1), 0)}
 }
 
 func (y *yardstick) draw(x float64) float64 { return min(max(x, y.level.Low), y.high) }
@@ -198,6 +198,7 @@ func (u *valuer) tailOfPeers(w int) float64 {
 		return 1
 	}
 	z := (above - u.peers.room*surelyOf) / level.Error(scale, both)
+
 	if !(z > clearly) {
 		return 1
 	}

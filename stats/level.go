@@ -105,5 +105,10 @@ func (l Level) Error(scale float64, w int) float64 {
 	return scale * math.Sqrt(min(l.Alike, n)/n)
 }
 
+// slowFreedom is what a long stretch of slow values is worth all the same: a drift is not scatter.
+const slowFreedom = 8
+
 // Freedom is how many independent values the stretch is worth, less one.
-func (l Level) Freedom() float64 { return float64(l.N)/l.Alike - 1 }
+func (l Level) Freedom() float64 {
+	return max(float64(l.N)/l.Alike-1, min(float64(l.N-1), slowFreedom))
+}

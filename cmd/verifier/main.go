@@ -73,7 +73,7 @@ func rootCommand() *cobra.Command {
 			root.AddCommand(c)
 		}
 	}
-	add("run", serveCommand(), demoCommand(), checkCommand(), judgeCommand(), versionCommand())
+	add("run", serveCommand(), demoCommand(), checkCommand(), testCommand(), judgeCommand(), versionCommand())
 	add("ask", deployCommand(), statusCommand(), explainCommand(), orderCommand("approve"), orderCommand("deny"), orderCommand("rollback"),
 		orderCommand("cancel"), orderCommand("dismiss"), markCommand(), holdCommand(), muteCommand(), noiseCommand())
 	add("store", reportCommand(), importCommand(), deploysCommand(), tokenCommand(), backupCommand(), restoreCommand(), migrateCommand())

@@ -56,10 +56,13 @@ crash: ## kill the daemon at every step and at random, many times
 bench: ## what is promised and what this machine does, in a few minutes; idle memory beside Alertmanager's where that is installed
 	$(GO) test -run '^$$' -bench '^BenchmarkGoals$$' -benchtime 1x -timeout 15m ./cmd/verifier
 
+bench-judge: ## the judge on labelled cases, beside those of other tools, and its false alarms where nothing changed; some minutes
+	$(GO) test -run '^$$' -bench '^BenchmarkJudgement$$' -benchtime 1x -timeout 30m ./cmd/verifier
+
 bench-parts: ## the store alone, and what a question to a log file costs
 	$(GO) test -run '^$$' -bench . -timeout 20m ./store ./sources
 
 clean:
 	rm -f verifier
 
-.PHONY: build demo test check tools vet lint fmt clients race-quick unit race fuzz crash bench bench-parts clean
+.PHONY: build demo test check tools vet lint fmt clients race-quick unit race fuzz crash bench bench-judge bench-parts clean

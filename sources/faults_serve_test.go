@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log/slog"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -93,6 +94,10 @@ func faultBackend(t *testing.T, kind string, h http.Handler) (b Backend) {
 	switch kind {
 	case "prometheus":
 		b, err = NewPrometheus(PrometheusConfig{URL: faultServer(t, h)}, faultWay(t))
+	case "loki":
+		b, err = NewLoki(LokiConfig{ServerConfig: ServerConfig{URL: faultServer(t, h)}}, faultWay(t))
+	case "embedded":
+		b = faultEmbedded(t, h)
 	case "elasticsearch":
 		b, err = NewElasticsearch(ElasticsearchConfig{URL: faultServer(t, h), Index: "logs-*"}, faultWay(t))
 	case "newrelic":
@@ -117,6 +122,31 @@ func faultBackend(t *testing.T, kind string, h http.Handler) (b Backend) {
 		t.Fatal(err)
 	}
 	return b
+}
+
+// faultEmbedded scrapes what the handler says; without one it does not run.
+func faultEmbedded(t *testing.T, h http.Handler) Backend {
+	t.Helper()
+	where := "http://127.0.0.1:1"
+	if h != nil {
+		where = faultServer(t, h)
+	}
+	e, err := NewEmbedded(EmbeddedConfig{Pages: []PageConfig{{URL: where + "/metrics"}}, Data: t.TempDir()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if h != nil {
+		if err := e.start(slog.New(slog.DiscardHandler)); err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { _ = e.stop() })
+	}
+	return e
+}
+
+// recordedSays answers as a recorded server did.
+func recordedSays(name string) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { http.ServeFile(w, r, filepath.Join("testdata", name)) })
 }
 
 // nowOnly lets a source that knows the present alone be asked about a simulated one.

@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"math"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -128,11 +129,21 @@ func collectRows(into map[time.Time]float64, r nrqlResult, q verifier.Question, 
 	return partial, nil
 }
 
+// lossy are words of messages that speak of rows or events that are not in the answer. All others are advice, beside a whole answer.
+var lossy = regexp.MustCompile(`(?i)too many|truncat|limit|sampl|incomplete|partial|missing|dropp|exceed|cut off|time[ds]? ?out|not all|inspected`)
+
+// messagesOf are the messages that make the answer partial.
 func messagesOf(r nrqlResult) string {
 	if r.Metadata == nil {
 		return ""
 	}
-	return outbound.Excerpt(strings.Join(r.Metadata.Messages, "; "))
+	var out []string
+	for _, m := range r.Metadata.Messages {
+		if m, _, _ := strings.Cut(m, "http"); lossy.MatchString(m) { // an address says nothing of the answer
+			out = append(out, m)
+		}
+	}
+	return outbound.Excerpt(strings.Join(out, "; "))
 }
 
 func facetsOf(r nrqlResult) []string {

@@ -204,7 +204,6 @@ func (n nerdGraph) trouble(err error) error {
 	case errors.As(err, &later):
 		out.After = later.After
 	case errors.As(err, &status):
-		out.Permanent = status.Code == http.StatusUnauthorized || status.Code == http.StatusForbidden
 	case errors.Is(err, context.Canceled), errors.Is(err, context.DeadlineExceeded):
 	default: // an answer that is none
 		out.Reason = verifier.BadData
@@ -224,8 +223,7 @@ func (n nerdGraph) refusal(out *verifier.SourceError, all outbound.GraphQLErrors
 		case class == "TOO_MANY_REQUESTS":
 			out.After = nrLeaveAlone
 		case strings.Contains(class, "TIMEOUT"), strings.Contains(class, "SERVER_ERROR"), strings.Contains(class, "UNAVAILABLE"):
-		case isKeyProblem(class, text):
-			out.Permanent = true
+		case isKeyProblem(class, text): // not the question's fault: it can be asked when the key is mended
 		case strings.Contains(text, "NRQL SYNTAX ERROR"), strings.Contains(class, "SYNTAX"):
 			out.Reason, out.Permanent = verifier.BadData, true
 			return

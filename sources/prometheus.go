@@ -1,10 +1,13 @@
 package sources
 
 import (
+	"bytes"
 	"cmp"
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"net/http"
 	"net/url"
 	"slices"
@@ -95,6 +98,24 @@ func (p *promCall) RoundTrip(r *http.Request) (*http.Response, error) {
 		resp.Body.Close()
 		return nil, err
 	}
+	return warnOfParts(resp)
+}
+
+// warnOfParts makes a warning of isPartial, by which a cluster of VictoriaMetrics says that some of its storage did not answer.
+func warnOfParts(resp *http.Response) (*http.Response, error) {
+	body, err := io.ReadAll(resp.Body)
+	resp.Body.Close()
+	if err != nil {
+		return nil, fmt.Errorf("read the answer: %w", err)
+	}
+	var said struct {
+		IsPartial bool `json:"isPartial"`
+	}
+	if bytes.Contains(body, []byte(`"isPartial"`)) && json.Unmarshal(body, &said) == nil && said.IsPartial {
+		end := bytes.LastIndexByte(body, '}') // the last of two keys counts
+		body = append(bytes.Clone(body[:end]), `,"warnings":["isPartial: some of the storage did not answer"]}`...)
+	}
+	resp.Body = io.NopCloser(bytes.NewReader(body))
 	return resp, nil
 }
 

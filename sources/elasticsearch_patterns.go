@@ -15,7 +15,7 @@ import (
 // The bounds of fetching messages.
 const (
 	mostFetched = 10_000 // for one question, where nothing is configured
-	perPage     = 1000
+	perPage     = 5000
 	mostOfPage  = 10_000 // index.max_result_window, unless somebody changed it
 )
 
@@ -84,8 +84,8 @@ func (e *Elasticsearch) addPatterns(ctx context.Context, a *esAsked, total *esTo
 
 // nextPage fetches and groups one page; more says whether another may follow.
 func (e *Elasticsearch) nextPage(ctx context.Context, r *esReading, total *esTotal) (more bool, err error) {
-	size := min(r.page, r.drain.most-r.drain.messages) + len(r.known)
-	if size > mostOfPage { // so many documents of one millisecond
+	size := min(r.page+len(r.known), r.drain.most-r.drain.messages+len(r.known), mostOfPage)
+	if len(r.known) >= size { // so many documents of one millisecond
 		return false, nil
 	}
 	result, err := e.messages(ctx, r, size)

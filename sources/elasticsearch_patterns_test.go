@@ -14,6 +14,7 @@ import (
 	"github.com/google/go-cmp/cmp/cmpopts"
 
 	"verifier"
+	"verifier/testdata/elasticsearch"
 )
 
 var errorPatterns = verifier.Measure{Source: "logs", Patterns: "log.level:ERROR"}
@@ -95,12 +96,12 @@ func TestRealElasticsearchManyPatterns(t *testing.T) {
 	t.Parallel()
 	onBoth(t, func(t *testing.T, url string) {
 		var documents []string
-		for i := range 2500 {
-			documents = append(documents, told(midday.Add(time.Duration(1+i/2400)*time.Second), "ERROR", fmt.Sprintf("order %d failed", i)))
+		for i := range 6000 {
+			documents = append(documents, told(midday.Add(time.Duration(1+i/5500)*time.Second), "ERROR", fmt.Sprintf("order %d failed", i)))
 		}
 		fill(t, url, "many-pat", ecsMapping, documents...)
 		a := oneOf(t, elasticsearchAt(t, ElasticsearchConfig{URL: url, Index: "many-pat"}), errorPatterns, ofShop)
-		if a.Err != nil || a.Partial+a.Bounded != "" || len(a.Samples) != 1 || len(a.Samples[0].Patterns) != 1 || a.Samples[0].Patterns[0].Count != 2500 {
+		if a.Err != nil || a.Partial+a.Bounded != "" || len(a.Samples) != 1 || len(a.Samples[0].Patterns) != 1 || a.Samples[0].Patterns[0].Count != 6000 {
 			t.Errorf("%+v", a)
 		}
 	})
@@ -219,7 +220,53 @@ func TestElasticsearchPatternPages(t *testing.T) {
 	if a.Err != nil || a.Bounded != "" || len(a.Samples) != 1 || len(a.Samples[0].Patterns) != 1 || a.Samples[0].Patterns[0].Count != 20 {
 		t.Errorf("sizes %v: %+v", sizes, a)
 	}
-	if len(sizes) < 4 || sizes[0] != 1000 {
+	if len(sizes) < 4 || sizes[0] != perPage {
 		t.Errorf("sizes %v", sizes)
+	}
+}
+
+// hundredThousand are messages of a minute, as lines of the shop.
+func hundredThousand() []string {
+	messages := someMessages(100_000)
+	for i, m := range messages {
+		messages[i] = told(midday.Add(time.Millisecond+time.Duration(i)*500*time.Microsecond), "ERROR", m)
+	}
+	return messages
+}
+
+// askAll asks for the patterns of all of them.
+func askAll(b *testing.B, s verifier.Source) {
+	b.Helper()
+	for b.Loop() {
+		a := s.Ask(b.Context(), asking(errorPatterns, ofShop, midday, midday.Add(time.Minute), 15*time.Second))[0]
+		if n, _ := total(a); a.Err != nil || a.Partial != "" || n != 100_000 {
+			b.Fatalf("%g, %v %q %q", n, a.Err, a.Partial, a.Bounded)
+		}
+	}
+}
+
+// BenchmarkFilesPatterns reads and groups 100,000 messages of a log file.
+func BenchmarkFilesPatterns(b *testing.B) {
+	folder := b.TempDir()
+	writeLog(b, filepath.Join(folder, "shop.log"), hundredThousand()...)
+	f, err := NewFiles(FilesConfig{Path: filepath.Join(folder, "*.log")})
+	if err != nil {
+		b.Fatal(err)
+	}
+	askAll(b, f)
+}
+
+// BenchmarkElasticsearchPatterns fetches and groups as many from a real server.
+func BenchmarkElasticsearchPatterns(b *testing.B) {
+	for _, line := range []string{elasticsearch.Line7, elasticsearch.Line8} {
+		b.Run(line, func(b *testing.B) {
+			url := elasticsearch.URL(b, line)
+			fill(b, url, "bench-pat", ecsMapping, hundredThousand()...)
+			e, err := NewElasticsearch(ElasticsearchConfig{URL: url, Index: "bench-pat", Patterns: PatternsConfig{Most: mostMessages}}, nil)
+			if err != nil {
+				b.Fatal(err)
+			}
+			askAll(b, e)
+		})
 	}
 }

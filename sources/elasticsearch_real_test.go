@@ -26,7 +26,7 @@ func onBoth(t *testing.T, test func(t *testing.T, url string)) {
 }
 
 // send makes one call of the server's API, and fails where that does.
-func send(t *testing.T, method, url, body string) string {
+func send(t testing.TB, method, url, body string) string {
 	t.Helper()
 	req, err := http.NewRequestWithContext(t.Context(), method, url, strings.NewReader(body))
 	if err != nil {
@@ -53,7 +53,7 @@ const ecsMapping = `{"settings":{"number_of_shards":2,"number_of_replicas":0},"m
 	"http":{"properties":{"response":{"properties":{"status_code":{"type":"long"}}}}},"path":{"type":"keyword"},"ok":{"type":"boolean"}}}}`
 
 // fill makes an index of the documents. An empty mapping leaves it to Elasticsearch to map them.
-func fill(t *testing.T, url, index, mapping string, documents ...string) {
+func fill(t testing.TB, url, index, mapping string, documents ...string) {
 	t.Helper()
 	send(t, http.MethodPut, url+"/"+index, mapping)
 	t.Cleanup(func() {

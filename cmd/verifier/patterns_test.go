@@ -1,12 +1,15 @@
 package main
 
 import (
+	"fmt"
+	"net/http"
 	"slices"
 	"strings"
 	"testing"
 	"time"
 
 	"verifier"
+	"verifier/testdata/elasticsearch"
 )
 
 // TestVariantNewPatterns is a deploy that writes errors which the version before never wrote: told masked, and by how often.
@@ -101,5 +104,56 @@ func TestVariantKnownNoise(t *testing.T) {
 		if code, out := command(t, args...); code != exitTrouble || !strings.Contains(out, bad.want) {
 			t.Errorf("%s: %d %s, want %q", bad.args, code, out, bad.want)
 		}
+	}
+}
+
+// TestNewPatternsInElasticsearch is a deploy whose version writes what the one before never wrote, into a real Elasticsearch of each line:
+// more than are fetched, which the finding says.
+func TestNewPatternsInElasticsearch(t *testing.T) {
+	for _, line := range []string{elasticsearch.Line8, elasticsearch.Line7} {
+		t.Run(line, func(t *testing.T) {
+			t.Parallel()
+			server := elasticsearch.URL(t, line)
+			w := &town{TB: t}
+			f := openFront(t, fmt.Sprintf(`
+listen: 127.0.0.1:0
+environments: [{name: production, production: true}]
+sources:
+  logs: {type: elasticsearch, url: '%s', index: patterns, lag: 500ms, patterns: {most: 60, mask: [{name: order, regexp: 'SH-[A-Z]+'}]}}
+`, server), `
+defaults: {settle: 0, watch: 20s, every: 5s}
+rules:
+  - name: new-error-patterns
+    measure: {source: logs, patterns: 'log.level:ERROR'}
+    limit: {new: 0, seen_at_least: 5}
+`)
+			defer f.stop()
+			w.elastic(http.MethodPut, server+"/patterns", "application/json", shopMapping)
+			write := func(n int, at time.Time, each time.Duration, level, message string) {
+				var bulk strings.Builder
+				for i := range n {
+					fmt.Fprintf(&bulk, "{\"create\":{}}\n"+`{"@timestamp":%q,"log.level":%q,"service.name":"shop","service.environment":"production","message":%q}`+"\n",
+						at.Add(time.Duration(i)*each).UTC().Format(time.RFC3339Nano), level, strings.ReplaceAll(message, "#", fmt.Sprint(i)))
+				}
+				w.elastic(http.MethodPost, server+"/patterns/_bulk?refresh=true", "application/x-ndjson", bulk.String())
+			}
+			now := time.Now()
+			write(50, now.Add(-10*time.Minute), time.Second, "ERROR", "order # declined by 10.0.0.#")
+			write(100, now.Add(-10*time.Minute), time.Second, "INFO", "fine")
+			f.ask("POST", "/v1/deploys", `{"id":"d0","service":"shop","environment":"production","version":"1.0","at":"`+now.Add(-time.Hour).UTC().Format(time.RFC3339)+`"}`, nil)
+			f.ask("POST", "/v1/deploys", `{"id":"d1","service":"shop","environment":"production","version":"1.1"}`, nil)
+			write(120, now, 30*time.Millisecond, "ERROR", "no rate for user#@example.com of SH-AB")
+			var v verifier.Verification
+			for range 300 {
+				if f.ask("GET", "/v1/verifications/d1", "", &v); v.Ended != nil || v.State == verifier.FailedState {
+					break
+				}
+				time.Sleep(100 * time.Millisecond)
+			}
+			want := "1 error pattern that 1.0 never wrote: “no rate for <mail> of <order>” ("
+			if v.State != verifier.FailedState || !strings.HasPrefix(v.Findings[0].Text, want) || !strings.Contains(v.Findings[0].Text, "; patterns are of the first 60 of ") {
+				t.Errorf("%s: %+v", v.State, v.Findings)
+			}
+		})
 	}
 }

@@ -53,7 +53,7 @@ fuzz: ## each fuzz test for a while (FUZZTIME)
 crash: ## kill the daemon at every step and at random, many times
 	VERIFIER_CRASHES=40 $(GO) test -parallel 6 -count 1 -run TestKilled ./cmd/verifier
 
-bench: ## what is promised and what this machine does, in a few minutes; idle memory beside Alertmanager's where that is installed
+bench: ## what is promised and what this machine does, in about nine minutes; idle memory beside Alertmanager's where that is installed
 	$(GO) test -run '^$$' -bench '^BenchmarkGoals$$' -benchtime 1x -timeout 15m ./cmd/verifier
 
 bench-judge: ## the judge on labelled cases, beside those of other tools, and its false alarms where nothing changed; some minutes

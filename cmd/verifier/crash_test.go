@@ -87,6 +87,7 @@ var crashes = []crash{
 // TestKilledAnywhereNothingIsLost kills the daemon once at each step of the main path and starts it again. Nothing may be lost, and
 // nothing done twice under another key.
 func TestKilledAnywhereNothingIsLost(t *testing.T) {
+	t.Parallel()
 	for _, c := range crashes {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()

@@ -13,6 +13,7 @@ import (
 // TestExplainOnElasticsearch runs `verifier explain` about an index whose texts Elasticsearch mapped by itself, a service that is not
 // there, an empty index, a pattern that matches none, an index that does not exist and a field that no document has.
 func TestExplainOnElasticsearch(t *testing.T) {
+	t.Parallel()
 	for _, line := range []string{elasticsearch.Line8, elasticsearch.Line7} {
 		t.Run(line, func(t *testing.T) {
 			t.Parallel()

@@ -25,6 +25,7 @@ const logSource = "{type: files, path: ./shop.log, lag: 300ms}"
 
 // TestMainPathOnElasticsearch is the main path with the shop's log in a real Elasticsearch, and the verdicts written to it.
 func TestMainPathOnElasticsearch(t *testing.T) {
+	t.Parallel()
 	for _, line := range []string{elasticsearch.Line8, elasticsearch.Line7} {
 		t.Run(line, func(t *testing.T) {
 			t.Parallel()

@@ -193,6 +193,7 @@ func ended(events []event) (out []event) {
 
 // TestSeedThroughTheAPI posts the month, starts and ends in any order and some twice, beside an import that keeps the writer busy.
 func TestSeedThroughTheAPI(t *testing.T) {
+	t.Parallel()
 	f := openFront(t, frontConfig, frontRules)
 	defer f.stop()
 	dsn := filepath.Join(f.folder, "verifier.db")

@@ -88,6 +88,7 @@ func TestReportIsSentOnceEvenIfLate(t *testing.T) {
 
 // TestOwnTroubleSaysWhichFileAndThatItIsOver breaks the rules, then the configuration too, and mends both.
 func TestOwnTroubleSaysWhichFileAndThatItIsOver(t *testing.T) {
+	t.Parallel()
 	hook := openReceiver(t, nil)
 	config := frontConfig + "timezone: Europe/Berlin\nreceivers: [{name: sre, webhook_configs: [{url: '" + hook.URL + "'}]}]\nroute: {receiver: sre}\nself: {receiver: sre}\n"
 	f := openFront(t, config, frontRules)

@@ -35,9 +35,12 @@ func TestDocuments(t *testing.T) {
 		var configurations, rules []string
 		for _, found := range yamlBlock.FindAllStringSubmatch(text, -1) {
 			blocks++
-			if kindOfYAML(t, document, found[1]) == "rules" {
+			switch kindOfYAML(t, document, found[1]) {
+			case "rules":
 				rules = append(rules, found[1])
-			} else {
+			case "tests":
+				runDocumentTests(t, document, found[1])
+			default:
 				configurations = append(configurations, found[1])
 			}
 		}
@@ -70,7 +73,7 @@ var (
 	fileKey   = regexp.MustCompile(`(\w+_file): ([^,}\s]+)`)
 )
 
-// kindOfYAML says whether a piece is rules or a configuration. A list is rules without their first line.
+// kindOfYAML says whether a piece is rules, tests of rules or a configuration. A list is rules without their first line.
 func kindOfYAML(t *testing.T, document, text string) string {
 	t.Helper()
 	var tree any
@@ -81,7 +84,31 @@ func kindOfYAML(t *testing.T, document, text string) string {
 	if _, has := top["rules"].([]any); !isMap || has {
 		return "rules"
 	}
+	if _, has := top["tests"]; has {
+		return "tests"
+	}
 	return "configuration"
+}
+
+// runDocumentTests runs `verifier test` over tests of the two best known rules.
+func runDocumentTests(t *testing.T, document, text string) {
+	t.Helper()
+	folder := t.TempDir()
+	for name, text := range map[string]string{"tests.yaml": text, "rules.yaml": `
+defaults: {settle: 0, watch: 15m, every: 15s}
+rules:
+  - {name: error-burst, measure: {source: logs, count: 'log.level:ERROR'}, limit: {above: 10, within: 5m}}
+  - name: error-ratio
+    measure: {source: logs, ratio: {of: 'http.response.status_code:>=500', to: 'http.response.status_code:*'}}
+    compare: {with: [before, peers], tolerate: 50%, at_least: 0.005}
+`} {
+		if err := os.WriteFile(filepath.Join(folder, name), []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if code, out := command(t, "test", filepath.Join(folder, "tests.yaml")); code != exitOK {
+		t.Errorf("%s: %s", document, out)
+	}
 }
 
 // checkDocument runs the command over both files, with every file that they name in its place.

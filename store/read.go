@@ -230,6 +230,11 @@ func (s *Store) Evidence(ctx context.Context, verification string) ([]verifier.E
 	return evidenceIn(s.pool(ctx), verification)
 }
 
+// RuleSet is the rules that are kept under a hash; none where nothing is.
+func (s *Store) RuleSet(ctx context.Context, hash string) ([]verifier.Rule, error) {
+	return s.rulesOf(s.pool(ctx), hash)
+}
+
 // Incident is the one with that id, or ErrNotFound.
 func (s *Store) Incident(ctx context.Context, id string) (verifier.Incident, error) {
 	in, ok, err := one(s.pool(ctx), scanIncident, `SELECT body FROM incidents WHERE id = $1`, id)

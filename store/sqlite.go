@@ -9,6 +9,7 @@ import (
 	"io/fs"
 	"os"
 	"strings"
+	"time"
 
 	"github.com/pressly/goose/v3"
 	"modernc.org/sqlite"
@@ -34,13 +35,55 @@ func (s *Store) open(ctx context.Context) (err error) {
 	if err := s.migrate(ctx); err != nil {
 		return err
 	}
+	if err := s.openPool(); err != nil {
+		return err
+	}
+	s.writer, err = newWriter(ctx, s.write, s.announce)
+	return err
+}
+
+func (s *Store) openPool() (err error) {
 	readOnly := "?mode=ro&_pragma=busy_timeout(10000)&_pragma=query_only(1)&_pragma=temp_store(memory)&_pragma=cache_size(-4000)"
 	if s.read, err = sql.Open("sqlite", "file:"+escapePath(s.path)+readOnly); err != nil {
 		return err
 	}
 	s.read.SetMaxOpenConns(4)
-	s.writer, err = newWriter(ctx, s.write, s.announce)
-	return err
+	return nil
+}
+
+// OpenReading opens the SQLite file for reading alone: nothing is made, migrated or locked. Only methods that read may be called; a
+// file whose schema is another than this program's is refused.
+func OpenReading(ctx context.Context, path string, catalogue func() *verifier.Catalogue) (*Store, error) {
+	s := &Store{Now: time.Now, path: path, catalogue: catalogue, subscribers: map[chan struct{}]bool{}, changed: make(chan struct{}, 1)}
+	if err := s.openPool(); err != nil {
+		return nil, fmt.Errorf("open the store %s: %w", path, damaged(err))
+	}
+	current, newest, err := s.versions(ctx)
+	if err == nil && current != newest {
+		err = fmt.Errorf("its schema is version %d and this program's %d: run verifier migrate, or use the verifier that wrote it", current, newest)
+	}
+	if err != nil {
+		s.Close()
+		return nil, fmt.Errorf("open the store %s: %w", path, damaged(err))
+	}
+	return s, nil
+}
+
+// versions are the schema's version as the file has it, and the newest that there is.
+func (s *Store) versions(ctx context.Context) (current, newest int64, err error) {
+	names, err := fs.Glob(migrations, "migrations/*.sql")
+	if err != nil {
+		return 0, 0, err
+	}
+	for _, name := range names {
+		version, err := goose.NumericComponent(name)
+		if err != nil {
+			return 0, 0, err
+		}
+		newest = max(newest, version)
+	}
+	err = s.read.QueryRowContext(ctx, `SELECT COALESCE(MAX(version_id), 0) FROM goose_db_version WHERE is_applied`).Scan(&current)
+	return current, newest, err
 }
 
 func escapePath(p string) string {

@@ -262,11 +262,15 @@ func BenchmarkElasticsearchPatterns(b *testing.B) {
 		b.Run(line, func(b *testing.B) {
 			url := elasticsearch.URL(b, line)
 			fill(b, url, "bench-pat", ecsMapping, hundredThousand()...)
-			e, err := NewElasticsearch(ElasticsearchConfig{URL: url, Index: "bench-pat", Patterns: PatternsConfig{Most: mostMessages}}, nil)
-			if err != nil {
-				b.Fatal(err)
+			for _, most := range []int{mostFetched, mostMessages} {
+				b.Run(fmt.Sprint(most), func(b *testing.B) {
+					e, err := NewElasticsearch(ElasticsearchConfig{URL: url, Index: "bench-pat", Patterns: PatternsConfig{Most: most}}, nil)
+					if err != nil {
+						b.Fatal(err)
+					}
+					askAll(b, e)
+				})
 			}
-			askAll(b, e)
 		})
 	}
 }

@@ -31,6 +31,7 @@ func BenchmarkGoals(b *testing.B) {
 	b.Run("events", func(b *testing.B) { benchEvents(b, table, size) })
 	b.Run("wakes", func(b *testing.B) { benchWakes(b, table, size) })
 	b.Run("reports", func(b *testing.B) { benchReports(b, table, size) })
+	b.Run("patterns", func(b *testing.B) { benchPatterns(b, table) })
 	b.Run("idle", func(b *testing.B) { benchIdle(b, table, size) })
 	b.Run("embedded", func(b *testing.B) { benchEmbedded(b, table, size) })
 	fmt.Print("\n", table, "\n")

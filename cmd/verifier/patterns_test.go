@@ -110,6 +110,7 @@ func TestVariantKnownNoise(t *testing.T) {
 // TestNewPatternsInElasticsearch is a deploy whose version writes what the one before never wrote, into a real Elasticsearch of each line:
 // more than are fetched, which the finding says.
 func TestNewPatternsInElasticsearch(t *testing.T) {
+	t.Parallel()
 	for _, line := range []string{elasticsearch.Line8, elasticsearch.Line7} {
 		t.Run(line, func(t *testing.T) {
 			t.Parallel()
@@ -141,8 +142,8 @@ rules:
 			write(50, now.Add(-10*time.Minute), time.Second, "ERROR", "order # declined by 10.0.0.#")
 			write(100, now.Add(-10*time.Minute), time.Second, "INFO", "fine")
 			f.ask("POST", "/v1/deploys", `{"id":"d0","service":"shop","environment":"production","version":"1.0","at":"`+now.Add(-time.Hour).UTC().Format(time.RFC3339)+`"}`, nil)
-			f.ask("POST", "/v1/deploys", `{"id":"d1","service":"shop","environment":"production","version":"1.1"}`, nil)
-			write(120, now, 30*time.Millisecond, "ERROR", "no rate for user#@example.com of SH-AB")
+			write(120, now.Add(time.Second), 30*time.Millisecond, "ERROR", "no rate for user#@example.com of SH-AB")
+			f.ask("POST", "/v1/deploys", `{"id":"d1","service":"shop","environment":"production","version":"1.1","at":"`+now.UTC().Format(time.RFC3339Nano)+`"}`, nil)
 			var v verifier.Verification
 			for range 300 {
 				if f.ask("GET", "/v1/verifications/d1", "", &v); v.Ended != nil || v.State == verifier.FailedState {

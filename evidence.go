@@ -77,6 +77,7 @@ type SourceError struct {
 	Reason    Reason
 	Permanent bool          // the query itself is wrong: asking again will not help
 	After     time.Duration // the source asked to be left alone for so long
+	Waits     bool          // our own budget did not let it through in time: it is asked later, and nothing is wrong
 	Err       error
 }
 

@@ -22,6 +22,23 @@ type Backend interface {
 // Backends are the sources by name.
 type Backends map[string]Backend
 
+// Paced is a Backend with a budget: when a watch may ask its questions, at once where that is not after now. said tells where its
+// cadence is slower than was wanted, and why.
+type Paced interface {
+	Turn(watch string, questions []verifier.Question, now time.Time) (at time.Time, said string)
+}
+
+// paces are when the watch may ask again the sources that it must wait for, and what is to be said of its cadence, by source.
+type paces map[string]pace
+
+type pace struct {
+	turn time.Time
+	said string
+}
+
+// later reports whether the watch waits for its turn.
+func (p paces) later(source string, now time.Time) bool { return p[source].turn.After(now) }
+
 // asking is one question with the evidence that its answer goes into.
 type asking struct {
 	question verifier.Question
@@ -31,8 +48,8 @@ type asking struct {
 }
 
 // gather asks for everything that the watch lacks up to now and returns its evidence with the answers in it. changed is false
-// where nothing was to be asked yet.
-func gather(ctx context.Context, w verifier.Watched, service verifier.Service, sources Backends, now time.Time) (evidence []verifier.Evidence, changed bool) {
+// where nothing was to be asked yet. What does not fit into a source's budget has to wait, unless it is urgent.
+func gather(ctx context.Context, w verifier.Watched, service verifier.Service, sources Backends, urgent bool, now time.Time) (evidence []verifier.Evidence, wait paces, changed bool) {
 	evidence = slices.Clone(w.Evidence)
 	book := map[string]*verifier.Evidence{}
 	for i := range evidence {
@@ -54,27 +71,62 @@ func gather(ctx context.Context, w verifier.Watched, service verifier.Service, s
 			return e
 		})...)
 	}
-	if len(bySource) == 0 {
-		return evidence, false
+	wait = paces{}
+	if !urgent {
+		wait = takeTurns(w.Verification.ID, bySource, sources, now)
 	}
-	askAll(ctx, bySource, sources)
+	if len(bySource) == 0 {
+		return evidence, wait, false
+	}
+	askAll(ctx, bySource, sources, wait, now)
 	for _, e := range fresh {
 		evidence = append(evidence, *e)
 	}
-	return evidence, true
+	return evidence, wait, true
 }
 
+// takeTurns takes those sources out of bySource for which it is not the watch's turn.
+func takeTurns(watch string, bySource map[string][]asking, sources Backends, now time.Time) paces {
+	wait := paces{}
+	for name, list := range bySource {
+		source, paced := sources[name].(Paced)
+		if !paced || len(list) == 0 {
+			continue
+		}
+		var p pace
+		if p.turn, p.said = source.Turn(watch, questionsOf(list), now); p.turn.After(now) {
+			delete(bySource, name)
+		}
+		wait[name] = p
+	}
+	return wait
+}
+
+func questionsOf(list []asking) []verifier.Question {
+	questions := make([]verifier.Question, len(list))
+	for i, a := range list {
+		questions[i] = a.question
+	}
+	return questions
+}
+
+// soon is when a question that was not let through is asked again.
+const soon = time.Second
+
 // askAll asks all sources at the same time.
-func askAll(ctx context.Context, bySource map[string][]asking, sources Backends) {
+func askAll(ctx context.Context, bySource map[string][]asking, sources Backends, wait paces, now time.Time) {
 	var group sync.WaitGroup
+	var mu sync.Mutex
 	for name, list := range bySource {
 		group.Go(func() {
-			questions := make([]verifier.Question, len(list))
+			answers := sources[name].Ask(ctx, questionsOf(list))
 			for i, a := range list {
-				questions[i] = a.question
-			}
-			answers := sources[name].Ask(ctx, questions)
-			for i, a := range list {
+				if failure, ok := errors.AsType[*verifier.SourceError](answers[i].Err); ok && failure.Waits {
+					mu.Lock()
+					wait[name] = pace{now.Add(soon), wait[name].said}
+					mu.Unlock()
+					continue
+				}
 				take(a, answers[i])
 			}
 		})

@@ -10,7 +10,7 @@ import (
 )
 
 // judge makes the findings of a watch out of its evidence; their sentences tell times in the zone, nil is UTC. What was decided stays decided.
-func judge(w verifier.Watched, evidence []verifier.Evidence, sources Backends, zone *time.Location, now time.Time) []verifier.Finding {
+func judge(w verifier.Watched, evidence []verifier.Evidence, sources Backends, wait paces, zone *time.Location, now time.Time) []verifier.Finding {
 	v := w.Verification
 	findings := make([]verifier.Finding, 0, len(w.Rules))
 	for _, r := range w.Rules {
@@ -18,9 +18,17 @@ func judge(w verifier.Watched, evidence []verifier.Evidence, sources Backends, z
 			findings = append(findings, v.Findings[i])
 			continue
 		}
-		c := caseOf(w, r, evidence, lagOf(sources, r), now)
+		asOf := now
+		if wait.later(r.Measure.Source, now) { // it does not end before its turn
+			asOf = earlier(now, v.Until.Add(-time.Nanosecond))
+		}
+		c := caseOf(w, r, evidence, lagOf(sources, r), asOf)
 		c.Zone, c.Load = zone, loadFor(r, w.Rules, evidence)
-		findings = append(findings, rules.Judge(r, c, now))
+		f := rules.Judge(r, c, now)
+		if said := wait[r.Measure.Source].said; said != "" {
+			f.Text = sentence(f.Text) + " " + sentence(said)
+		}
+		findings = append(findings, f)
 	}
 	return findings
 }
@@ -146,11 +154,16 @@ func ruleNamed(list []verifier.Rule, name string) (verifier.Rule, bool) {
 	return list[i], true
 }
 
-// next is when the watch is looked at again: when the next step of any undecided rule is complete, or the last lag is over.
-func next(w verifier.Watched, evidence []verifier.Evidence, findings []verifier.Finding, sources Backends, now time.Time) time.Time {
+// next is when the watch is looked at again: when the next step of any undecided rule is complete and it is its turn, or the last lag
+// is over.
+func next(w verifier.Watched, evidence []verifier.Evidence, findings []verifier.Finding, sources Backends, wait paces, now time.Time) time.Time {
 	due := now.Add(time.Minute)
 	for i, r := range w.Rules {
 		if i < len(findings) && findings[i].Decided() && !findings[i].RollsBack() {
+			continue
+		}
+		if wait.later(r.Measure.Source, now) {
+			due = earlier(due, wait[r.Measure.Source].turn)
 			continue
 		}
 		lag := lagOf(sources, r)

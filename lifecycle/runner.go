@@ -265,13 +265,14 @@ func (r *Runner) Held(ctx context.Context) {
 // look asks and judges.
 func (r *Runner) look(ctx context.Context, w verifier.Watched, world World, sources Backends, e *Judged) {
 	d := w.Verification.Deploy
-	evidence, changed := gather(ctx, w, world.Catalogue.Service(d.Place, d.Team), sources, r.Now())
+	urgent := countsDown(&w.Verification) // a rollback does not go out on old evidence
+	evidence, wait, changed := gather(ctx, w, world.Catalogue.Service(d.Place, d.Team), sources, urgent, r.Now())
 	now := r.Now()
 	if changed {
 		e.Evidence = evidence
 	}
-	e.Findings = judge(w, evidence, sources, world.Zone, now)
-	e.Next = next(w, evidence, e.Findings, sources, now).Add(r.crowd.delay(w.Verification.ID, shortestStep(w.Rules)))
+	e.Findings = judge(w, evidence, sources, wait, world.Zone, now)
+	e.Next = next(w, evidence, e.Findings, sources, wait, now).Add(r.crowd.delay(w.Verification.ID, shortestStep(w.Rules)))
 	e.Recovered, e.RecoveredBy = recovered(w, evidence, sources, world.Zone, now)
 	e.Relapsed = relapsed(w, evidence, sources, now)
 }

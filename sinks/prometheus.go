@@ -23,6 +23,7 @@ type Prometheus struct {
 	querySeconds  *prometheus.HistogramVec
 	queries       *prometheus.CounterVec
 	lag           *prometheus.GaugeVec
+	slowed        *prometheus.GaugeVec
 	actions       *prometheus.CounterVec
 	rules         prometheus.Gauge
 	reloadFailed  prometheus.Gauge
@@ -43,13 +44,14 @@ func NewPrometheus(version string, counts func(context.Context) (active, waiting
 		}, []string{"source"}),
 		queries:      counter("verifier_queries_total", "Calls of sources by how they ended.", "source", "result"),
 		lag:          prometheus.NewGaugeVec(prometheus.GaugeOpts{Name: "verifier_source_lag_seconds", Help: "How old the newest event of a source was when it was last looked for; what its lag is set to where that is not known."}, []string{"source"}),
+		slowed:       prometheus.NewGaugeVec(prometheus.GaugeOpts{Name: "verifier_source_slowed_seconds", Help: "By how much longer than wanted a watch waits between two questions to a source, for its budget's sake."}, []string{"source"}),
 		actions:      counter("verifier_actions_total", "Alerts, rollback calls and reports by how they ended.", "kind", "result"),
 		rules:        prometheus.NewGauge(prometheus.GaugeOpts{Name: "verifier_rules_loaded", Help: "Rules in force."}),
 		reloadFailed: prometheus.NewGauge(prometheus.GaugeOpts{Name: "verifier_rules_reload_failed", Help: "1 while the files on disk are wrong and older ones are in force."}),
 	}
 	build := prometheus.NewGauge(prometheus.GaugeOpts{Name: "verifier_build_info", Help: "Always 1.", ConstLabels: prometheus.Labels{"version": version}})
 	build.Set(1)
-	p.registry.MustRegister(p.deploys, p.verifications, p.rollbacks, p.lateness, p.querySeconds, p.queries, p.lag, p.actions, p.rules,
+	p.registry.MustRegister(p.deploys, p.verifications, p.rollbacks, p.lateness, p.querySeconds, p.queries, p.lag, p.slowed, p.actions, p.rules,
 		p.reloadFailed, build, &waiting{counts}, collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	return p
 }
@@ -91,6 +93,11 @@ func (p *Prometheus) Asked(source, result string, took time.Duration) {
 // Lag notes how late a source's data are: as measured, else as configured.
 func (p *Prometheus) Lag(source string, lag time.Duration) {
 	p.lag.WithLabelValues(source).Set(lag.Seconds())
+}
+
+// Slowed notes by how much a source's budget slows the watches.
+func (p *Prometheus) Slowed(source string, by time.Duration) {
+	p.slowed.WithLabelValues(source).Set(by.Seconds())
 }
 
 // Acted counts an action.

@@ -21,8 +21,15 @@ type BudgetConfig struct {
 
 // budget lets calls through, as many as are allowed, in the order in which they come.
 type budget struct {
-	slots chan struct{}
-	rate  *rate.Limiter
+	config BudgetConfig // with its defaults
+	slots  chan struct{}
+	rate   *rate.Limiter
+
+	mu    sync.Mutex
+	quiet time.Time // asked to be left alone until then
+	asked error     // in these words
+	calls float64   // since they were last asked for
+	held  float64   // seconds for which they were under way
 }
 
 func newBudget(c BudgetConfig) *budget {
@@ -34,24 +41,92 @@ func newBudget(c BudgetConfig) *budget {
 	if atOnce <= 0 {
 		atOnce = 10
 	}
-	return &budget{make(chan struct{}, atOnce), rate.NewLimiter(limit, burst)}
+	c.AtOnce = atOnce
+	return &budget{config: c, slots: make(chan struct{}, atOnce), rate: rate.NewLimiter(limit, burst)}
 }
 
-var errBudget = errors.New("the budget is used up")
+var (
+	errBudget = errors.New("the budget is used up")
+	errQuiet  = errors.New("it asked to be left alone")
+)
 
-// enter waits until a call is allowed; leave is to be called after it. It fails where that would be too late for the context.
+// untilKey is the key of the time until which a call may wait for the budget: a call that several share has no deadline of its own.
+type untilKey struct{}
+
+// waitsFor leaves a third of the time for the answer.
+func waitsFor(ctx context.Context) context.Context {
+	deadline, limited := ctx.Deadline()
+	if !limited {
+		return ctx
+	}
+	return context.WithValue(ctx, untilKey{}, deadline.Add(-time.Until(deadline)/3))
+}
+
+// enter waits until a call is allowed; leave is to be called after it. It fails where that would be too late for those who ask.
 func (b *budget) enter(ctx context.Context) (leave func(), err error) {
+	ctx, cancel := b.patience(ctx)
+	defer cancel()
 	select {
 	case b.slots <- struct{}{}:
 	case <-ctx.Done():
 		return nil, fmt.Errorf("%w: at_once: %w", errBudget, ctx.Err())
 	}
-	if err := b.rate.Wait(ctx); err != nil {
+	if err := b.wait(ctx); err != nil {
 		<-b.slots
-		return nil, fmt.Errorf("%w: per_second: %w", errBudget, err)
+		return nil, err
 	}
-	return func() { <-b.slots }, nil
+	began := time.Now()
+	return func() {
+		b.mu.Lock()
+		b.held += time.Since(began).Seconds()
+		b.mu.Unlock()
+		<-b.slots
+	}, nil
 }
+
+func (b *budget) patience(ctx context.Context) (context.Context, context.CancelFunc) {
+	if until, ok := ctx.Value(untilKey{}).(time.Time); ok {
+		return context.WithDeadline(ctx, until)
+	}
+	return ctx, func() {}
+}
+
+// wait lets one call through that has its place already.
+func (b *budget) wait(ctx context.Context) error {
+	if err := b.rate.Wait(ctx); err != nil {
+		return fmt.Errorf("%w: per_second: %w", errBudget, err)
+	}
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if left := time.Until(b.quiet); left > 0 {
+		return fmt.Errorf("%w for another %s: %w", errQuiet, left.Round(time.Second), b.asked)
+	}
+	b.calls++
+	return nil
+}
+
+// heed stops the calls that wait, where the source asked for that.
+func (b *budget) heed(err error) error {
+	var failure *verifier.SourceError
+	if errors.As(err, &failure) && failure.After > 0 {
+		b.mu.Lock()
+		defer b.mu.Unlock()
+		b.quiet, b.asked = latestOf(b.quiet, time.Now().Add(min(failure.After, mostQuiet))), failure.Err
+	}
+	return err
+}
+
+// spent is what was called since it was last asked for.
+func (b *budget) spent() (calls, held float64) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	calls, held = b.calls, b.held
+	b.calls, b.held = 0, 0
+	return calls, held
+}
+
+// mostQuiet is how long a source is left alone at most, whatever it asks for.
+const mostQuiet = 5 * time.Minute
 
 // Limited is a backend that is left alone while it is down. One that was down five times in a row is left alone for 5 to 15 s, and then tried by one
 // call; one that asked to be left alone is.
@@ -67,6 +142,8 @@ type Limited struct {
 	costs   map[string]Cost // by measure
 	lag     time.Duration
 	lagAt   time.Time // when the lag was measured; zero: never
+
+	turns turns
 }
 
 const failuresInARow = 5
@@ -82,6 +159,9 @@ func Limit(name string, b Backend, observe func(source, result string, took time
 
 // Ask asks the backend, or fails every question while it is left alone.
 func (l *Limited) Ask(ctx context.Context, questions []verifier.Question) []verifier.Answer {
+	if len(questions) == 0 {
+		return nil // which says nothing of how the backend is
+	}
 	if why := l.closed(); why != "" {
 		return fail(questions, down(errors.New(why)))
 	}
@@ -89,11 +169,29 @@ func (l *Limited) Ask(ctx context.Context, questions []verifier.Question) []veri
 		return fail(questions, down(errors.New(l.name+" is tried again by another question")))
 	}
 	began := time.Now()
-	answers := l.Backend.Ask(ctx, questions)
+	answers := l.Backend.Ask(waitsFor(ctx), questions)
 	l.learn(answers, time.Since(began))
 	l.measure(questions, answers, time.Now())
 	l.spend(questions, answers, time.Since(began))
+	l.pace(answers)
 	return answers
+}
+
+// pace learns what the questions cost of the budget, and marks those that it did not let through. What a dead backend took is no measure.
+func (l *Limited) pace(answers []verifier.Answer) {
+	dead := 0
+	for _, a := range answers {
+		var failure *verifier.SourceError
+		if errors.As(a.Err, &failure) {
+			failure.Waits = errors.Is(a.Err, errBudget)
+			dead++
+		}
+	}
+	if b, limited := l.Backend.(budgeted); limited {
+		if calls, held := b.limits().spent(); dead < len(answers) {
+			l.turns.note(time.Now(), len(answers), calls, held)
+		}
+	}
 }
 
 // closed says why the backend is not asked now.
@@ -147,7 +245,9 @@ func (l *Limited) learn(answers []verifier.Answer, took time.Duration) {
 }
 
 // ours reports whether it was us who did not wait for an answer.
-func ours(err error) bool { return errors.Is(err, errBudget) || errors.Is(err, context.Canceled) }
+func ours(err error) bool {
+	return errors.Is(err, errBudget) || errors.Is(err, errQuiet) || errors.Is(err, context.Canceled)
+}
 
 func (l *Limited) leaveAlone(after time.Duration) {
 	if _, many := l.Backend.(*ByEnvironment); many || after <= 0 {
@@ -155,7 +255,7 @@ func (l *Limited) leaveAlone(after time.Duration) {
 	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if until := time.Now().Add(min(after, 5*time.Minute)); until.After(l.quiet) {
+	if until := time.Now().Add(min(after, mostQuiet)); until.After(l.quiet) {
 		l.quiet = until
 	}
 }

@@ -108,6 +108,17 @@ func (b *ByEnvironment) trouble() string {
 	return strings.Join(out, "; ")
 }
 
+// slowed is which environments' budgets do not suffice, and the most by which one slows.
+func (b *ByEnvironment) slowed(now time.Time) (said string, most time.Duration) {
+	var out []string
+	for _, name := range slices.Sorted(maps.Keys(b.backends)) {
+		if s, by := b.backends[name].Slowed(now); s != "" {
+			out, most = append(out, name+": "+s), max(most, by)
+		}
+	}
+	return strings.Join(out, "; "), most
+}
+
 // CheckByEnvironment says what is wrong with a measure for any of the environments. window is the longest of all.
 func CheckByEnvironment(checks map[string]func(verifier.Measure) (time.Duration, error)) func(verifier.Measure) (time.Duration, error) {
 	return func(m verifier.Measure) (longest time.Duration, err error) {

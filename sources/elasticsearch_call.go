@@ -177,7 +177,7 @@ func (e *Elasticsearch) call(ctx context.Context, r esapi.Request, out any) erro
 		return e.trouble(fmt.Errorf("read its answer: %w", err))
 	}
 	if resp.StatusCode/100 != 2 {
-		return e.trouble(failureOf(resp, body))
+		return e.budget.heed(e.trouble(failureOf(resp, body)))
 	}
 	if outbound.IsHTML(resp.Header, body) {
 		return e.unbelievable("it answered HTML instead of JSON; is there a login page or proxy before it?")

@@ -139,6 +139,9 @@ func (h *HTTP) get(ctx context.Context, where string) said {
 	}
 	var body json.RawMessage
 	err = outbound.JSON(ctx, h.client, http.MethodGet, where, header, nil, &body)
+	if err != nil {
+		_ = h.budget.heed(h.trouble(err)) // told by the answer
+	}
 	return said{body, err}
 }
 

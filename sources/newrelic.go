@@ -206,17 +206,22 @@ func (n *NewRelic) askAll(ctx context.Context, said map[string]*nrqlAnswer) {
 // call asks one document, within the budget: every query in it counts.
 func (n *NewRelic) call(ctx context.Context, texts []string) []nrqlAnswer {
 	leave, err := n.budget.enter(ctx)
+	waiting, cancel := n.budget.patience(ctx)
+	defer cancel()
 	for i := 1; i < len(texts) && err == nil; i++ {
-		if err = n.budget.rate.Wait(ctx); err != nil {
+		if err = n.budget.wait(waiting); err != nil {
 			leave()
-			err = fmt.Errorf("%w: per_second: %w", errBudget, err)
 		}
 	}
 	if err != nil {
 		return eachFailed(texts, down(fmt.Errorf("ask %s: %w", n.host, err)))
 	}
 	defer leave()
-	return n.ask(ctx, texts)
+	said := n.ask(ctx, texts)
+	for _, a := range said {
+		_ = n.budget.heed(a.err) // told by the answers
+	}
+	return said
 }
 
 // bundle puts queries that come at the same moment into one document.

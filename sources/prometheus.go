@@ -278,7 +278,7 @@ func (p *Prometheus) call(ctx context.Context, r promRange) promAnswer {
 		Start: time.Unix(0, r.from).Add(r.step), End: time.Unix(0, r.to), Step: r.step,
 	})
 	if err != nil {
-		return promAnswer{err: p.trouble(err)}
+		return promAnswer{err: p.budget.heed(p.trouble(err))}
 	}
 	series, ok := value.(model.Matrix)
 	if !ok {

@@ -114,6 +114,14 @@ func (s segmented) Ask(ctx context.Context, questions []verifier.Question) []ver
 	return s.Backend.Ask(ctx, questions)
 }
 
+// Turn is the source's own, where it has a budget.
+func (s segmented) Turn(watch string, questions []verifier.Question, now time.Time) (time.Time, string) {
+	if p, ok := s.Backend.(lifecycle.Paced); ok {
+		return p.Turn(watch, questions, now)
+	}
+	return now, ""
+}
+
 func (a *agent) woke(late time.Duration) { a.metric("wake_lateness_seconds", late.Seconds()) }
 
 func (a *agent) metric(name string, value float64) {

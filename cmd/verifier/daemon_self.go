@@ -24,6 +24,7 @@ type Status struct {
 	Waiting   int               `json:"actions_waiting"`
 	Sources   map[string]string `json:"sources"` // ok, or the trouble
 	Lags      map[string]string `json:"lags"`    // how old each source's newest event was, where that is known
+	Slowed    map[string]string `json:"slowed"`  // how much less often than wanted a source is asked, for its budget's sake
 	Problem   string            `json:"problem"` // why the files on disk could not be loaded
 	Held      string            `json:"held"`    // why everything is held
 	Services  []string          `json:"services"`
@@ -32,7 +33,7 @@ type Status struct {
 
 func (d *Daemon) status(ctx context.Context) any {
 	s := d.live()
-	out := Status{Version: version, Rules: s.rules.Len(), Sources: map[string]string{}, Lags: map[string]string{}, Problem: d.problem.Load().(string), Held: s.cfg.frozen(), Services: append([]string{}, s.catalogue.ServiceNames()...)}
+	out := Status{Version: version, Rules: s.rules.Len(), Sources: map[string]string{}, Lags: map[string]string{}, Slowed: map[string]string{}, Problem: d.problem.Load().(string), Held: s.cfg.frozen(), Services: append([]string{}, s.catalogue.ServiceNames()...)}
 	out.Active, out.Waiting, _ = d.store.Counts(ctx)
 	var err error
 	out.Unclaimed, err = unclaimed(ctx, d.store, s.catalogue)
@@ -41,6 +42,9 @@ func (d *Daemon) status(ctx context.Context) any {
 		out.Sources[name] = orDefault(b.Trouble(), "ok")
 		if lag, known := b.Measured(); known {
 			out.Lags[name] = lag.Round(100 * time.Millisecond).String()
+		}
+		if said, _ := b.Slowed(d.now()); said != "" {
+			out.Slowed[name] = said
 		}
 	}
 	return out
@@ -66,6 +70,7 @@ const selfEvery = 5 * time.Second
 
 // keepSelf tells self.receiver of the daemon's own troubles, once each, and resolves what is over.
 func (d *Daemon) keepSelf(ctx context.Context) {
+	slow := map[string]bool{}
 	tick := time.NewTicker(selfEvery)
 	defer tick.Stop()
 	for {
@@ -75,6 +80,7 @@ func (d *Daemon) keepSelf(ctx context.Context) {
 		case <-tick.C:
 			d.tellSelf(ctx)
 			d.noteLags(d.live())
+			d.noteSlowed(d.live(), slow)
 			d.resolveEnvironments(ctx)
 		}
 	}
@@ -88,6 +94,21 @@ func (d *Daemon) noteLags(s *setup) {
 			lag = b.Lag()
 		}
 		d.metrics.Lag(name, lag)
+	}
+}
+
+// noteSlowed shows by how much each source's budget slows the watches, and logs once when that begins and when it is over.
+func (d *Daemon) noteSlowed(s *setup, slow map[string]bool) {
+	for name, b := range s.sources {
+		said, by := b.Slowed(d.now())
+		d.metrics.Slowed(name, by)
+		switch was := slow[name]; {
+		case said != "" && !was:
+			d.log.Warn("source is asked less often than wanted", "source", name, "cadence", said)
+		case said == "" && was:
+			d.log.Info("source is asked as often as wanted again", "source", name)
+		}
+		slow[name] = said != ""
 	}
 }
 

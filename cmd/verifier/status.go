@@ -47,6 +47,9 @@ func printStatus(w io.Writer, s Status, watches []verifier.Verification) {
 		if lag := s.Lags[name]; lag != "" {
 			fmt.Fprintf(w, ", %s late", lag)
 		}
+		if slowed := s.Slowed[name]; slowed != "" {
+			fmt.Fprintf(w, ", %s", slowed)
+		}
 		fmt.Fprintln(w)
 	}
 	if s.Held != "" {

@@ -18,18 +18,8 @@ import (
 // as it stands, rules beside the first configuration with sources of the same document, and beside the example's where there is none.
 func TestDocuments(t *testing.T) {
 	t.Setenv("OCTOPUS_KEY", "hush")
-	documents := []string{"../../README.md"}
-	err := filepath.WalkDir("../../docs", func(path string, _ fs.DirEntry, err error) error {
-		if strings.HasSuffix(path, ".md") {
-			documents = append(documents, path)
-		}
-		return err
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
 	blocks := 0
-	for _, document := range documents {
+	for _, document := range documents(t) {
 		text := readText(t, document)
 		sources := "sources: {logs: {type: files, path: '/var/log/shop/*.log'}}\n"
 		var configurations, rules []string
@@ -88,6 +78,48 @@ func kindOfYAML(t *testing.T, document, text string) string {
 		return "tests"
 	}
 	return "configuration"
+}
+
+// TestDocumentsNameCommands looks for each command and each of its flags that a document tells people to type.
+func TestDocumentsNameCommands(t *testing.T) {
+	typed := regexp.MustCompile("(?m)(?:`|^ {4}|\\()(?:\\./)?verifier ([a-z][^`\n#]*)")
+	n := 0
+	for _, document := range documents(t) {
+		for _, found := range typed.FindAllStringSubmatch(readText(t, document), -1) {
+			words := strings.Fields(strings.TrimRight(found[1], ")"))
+			c, _, err := rootCommand().Find(words)
+			if err != nil || !c.HasParent() {
+				t.Errorf("%s: there is no verifier %s", document, found[1])
+				continue
+			}
+			for _, word := range words {
+				name, _, _ := strings.Cut(strings.Trim(word, "[]"), "=")
+				if flag, is := strings.CutPrefix(name, "--"); is && c.Flags().Lookup(flag) == nil {
+					t.Errorf("%s: verifier %s has no %s", document, found[1], name)
+				}
+			}
+			n++
+		}
+	}
+	if n < 10 {
+		t.Errorf("only %d commands were found", n)
+	}
+}
+
+// documents are the README and everything in docs.
+func documents(t *testing.T) []string {
+	t.Helper()
+	list := []string{"../../README.md"}
+	err := filepath.WalkDir("../../docs", func(path string, _ fs.DirEntry, err error) error {
+		if strings.HasSuffix(path, ".md") {
+			list = append(list, path)
+		}
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return list
 }
 
 // runDocumentTests runs `verifier test` over tests of the two best known rules.

@@ -119,7 +119,8 @@ type Baseline struct {
 	From    time.Time `json:"from"`
 	Until   time.Time `json:"until"`
 	Version string    `json:"version"`
-	Of      string    `json:"of,omitempty"` // the verification it was inherited from
+	Since   time.Time `json:"since,omitzero"` // when that version was deployed
+	Of      string    `json:"of,omitempty"`   // the verification it was inherited from
 }
 
 // Case is all that Judge looks at, for one rule: the times of the watch and the evidence by arm.

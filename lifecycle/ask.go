@@ -43,8 +43,9 @@ func (p paces) later(source string, now time.Time) bool { return p[source].turn.
 type asking struct {
 	question verifier.Question
 	into     *verifier.Evidence
-	fixed    bool      // a baseline: asked once and kept
-	again    time.Time // steps up to here are asked for the last time
+	fixed    bool          // a baseline: asked once and kept
+	back     time.Duration // it is of so long before: its steps are moved to those of the watch
+	again    time.Time     // steps up to here are asked for the last time
 }
 
 // gather asks for everything that the watch lacks up to now and returns its evidence with the answers in it. changed is false
@@ -183,7 +184,40 @@ func askings(v verifier.Verification, r verifier.Rule, service verifier.Service,
 	if a, ok := askBefore(v, r, subject, source, now, of); ok {
 		out = append(out, a)
 	}
+	return append(out, askOtherDays(v, r, subject, source, now, of)...)
+}
+
+const week = 7 * 24 * time.Hour
+
+// askOtherDays asks, once, for the steps of the whole watch as they were a week earlier, and after the deploy before.
+func askOtherDays(v verifier.Verification, r verifier.Rule, s verifier.Subject, source Backend, now time.Time, of func(verifier.Arm) *verifier.Evidence) []asking {
+	if now.Before(v.From.Add(r.Settle + source.Lag())) {
+		return nil
+	}
+	s.Version, s.Hosts = "", nil
+	start, end := floor(v.From, r.Every), floor(v.Until, r.Every)
+	var out []asking
+	ask := func(arm verifier.Arm, back time.Duration) {
+		if e := of(arm); !e.Settled && !end.Add(-back).After(now) {
+			out = append(out, asking{question: question(r, s, start.Add(-back), end.Add(-back)), into: e, fixed: true, back: back})
+		}
+	}
+	if comparesWith(r, verifier.ArmLastWeek) {
+		ask(verifier.ArmLastWeek, floorBy(week, r.Every))
+	}
+	if comparesWith(r, verifier.ArmLastDeploy) && v.Baseline != nil && !v.Baseline.Since.IsZero() {
+		s.Version = v.Baseline.Version
+		ask(verifier.ArmLastDeploy, start.Sub(floor(v.Baseline.Since, r.Every)))
+	}
 	return out
+}
+
+// floorBy is the largest multiple of the step that is not longer.
+func floorBy(d, step time.Duration) time.Duration {
+	if step <= 0 {
+		return d
+	}
+	return d.Truncate(step)
 }
 
 // askBefore asks for the baseline at the first wake after settle and lag.
@@ -244,6 +278,9 @@ func subjectOf(d verifier.Deploy, service verifier.Service, source string) verif
 // take puts an answer into the evidence. Steps that are answered again replace what was known of them.
 func take(a asking, answer verifier.Answer) {
 	e, q := a.into, a.question
+	if a.back > 0 {
+		q, answer = moved(q, answer, a.back)
+	}
 	if answer.Err != nil {
 		e.Trouble, e.Problem = troubleOf(answer.Err), answer.Err.Error()
 		var failure *verifier.SourceError
@@ -277,6 +314,19 @@ func take(a asking, answer verifier.Answer) {
 	}
 	e.Again = latest(e.Again, earlier(a.again, until))
 	e.Settled = a.fixed
+}
+
+// moved is a question and its answer so much later.
+func moved(q verifier.Question, answer verifier.Answer, by time.Duration) (verifier.Question, verifier.Answer) {
+	q.From, q.To = q.From.Add(by), q.To.Add(by)
+	answer.Samples = slices.Clone(answer.Samples)
+	for i := range answer.Samples {
+		answer.Samples[i].T = answer.Samples[i].T.Add(by)
+	}
+	if !answer.Until.IsZero() {
+		answer.Until = answer.Until.Add(by)
+	}
+	return q, answer
 }
 
 func troubleOf(err error) verifier.Reason {

@@ -146,3 +146,43 @@ func TestCountsAskThePeers(t *testing.T) {
 		}
 	}
 }
+
+// TestOtherDays asks for the whole watch a week earlier, and after the deploy before, once; the answers' steps are those of the watch.
+func TestOtherDays(t *testing.T) {
+	source := &asks{lag: 15 * time.Second, now: func() time.Time { return begin }}
+	r := verifier.Rule{
+		Name: "r", Measure: verifier.Measure{Source: "logs", Count: "x"}, Settle: time.Minute, Every: 15 * time.Second, Watch: 15 * time.Minute,
+		Compare: &verifier.Compare{With: []verifier.Arm{verifier.ArmLastWeek, verifier.ArmLastDeploy}},
+	}
+	v := verifier.Verification{
+		From: begin.Add(7 * time.Second), Until: begin.Add(15 * time.Minute),
+		Baseline: &verifier.Baseline{Version: "1.1", Since: begin.Add(-26*time.Hour + 3*time.Second), From: begin.Add(-time.Hour), Until: begin},
+	}
+	w := verifier.Watched{Verification: v, Rules: []verifier.Rule{r}}
+	early, _, _ := gather(t.Context(), w, verifier.Service{}, Backends{"logs": source}, false, begin.Add(time.Minute))
+	w.Evidence, _, _ = gather(t.Context(), w, verifier.Service{}, Backends{"logs": source}, false, begin.Add(90*time.Second))
+	for _, e := range early {
+		if e.Arm != verifier.ArmDeployed {
+			t.Errorf("%s is asked before settle and lag are over", e.Arm)
+		}
+	}
+	back := map[verifier.Arm]time.Duration{verifier.ArmLastWeek: 7 * 24 * time.Hour, verifier.ArmLastDeploy: 26 * time.Hour}
+	for _, e := range w.Evidence {
+		want, ok := back[e.Arm]
+		if !ok {
+			continue
+		}
+		delete(back, e.Arm)
+		asked := slices.ContainsFunc(source.list, func(a asking) bool {
+			return a.question.From.Equal(begin.Add(-want)) && a.question.To.Equal(begin.Add(15*time.Minute-want))
+		})
+		if n := len(e.Samples); !asked || !e.Settled || n != 60 || !e.Samples[n-1].T.Equal(begin.Add(15*time.Minute)) {
+			t.Errorf("%s: asked %t, settled %t, %d samples", e.Arm, asked, e.Settled, n)
+		}
+	}
+	n := len(source.list)
+	w.Evidence, _, _ = gather(t.Context(), w, verifier.Service{}, Backends{"logs": source}, false, begin.Add(3*time.Minute))
+	if len(back) > 0 || len(source.list) != n+1 {
+		t.Errorf("not asked: %v; %d questions more, want the deployed version's alone", back, len(source.list)-n)
+	}
+}

@@ -35,7 +35,7 @@ func baselineOf(s *verifier.Scene, d verifier.Deploy, rules []verifier.Rule) *ve
 	if settled.After(from) {
 		from = settled
 	}
-	return &verifier.Baseline{From: from, Until: end, Version: live.Deploy.Version}
+	return &verifier.Baseline{From: from, Until: end, Version: live.Deploy.Version, Since: live.Deploy.At}
 }
 
 // before is the release that was live when d landed, and the one whose watch speaks of it: where it was deployed once more during

@@ -68,7 +68,15 @@ func TestBaselines(t *testing.T) {
 				st.scene.History[0].Baseline = l.baseline
 			}
 			d := st.past("d", "1.2", 0, "", c.change...)
-			if diff := cmp.Diff(c.want, baselineOf(&st.scene, d, rules)); diff != "" {
+			got := baselineOf(&st.scene, d, rules)
+			if got != nil && got.Of == "" {
+				live, _ := before(st.scene.History, d)
+				if !got.Since.Equal(live.Deploy.At) {
+					t.Errorf("%s was deployed at %s, want %s", got.Version, got.Since, live.Deploy.At)
+				}
+				got.Since = time.Time{}
+			}
+			if diff := cmp.Diff(c.want, got); diff != "" {
 				t.Errorf("(-want +got):\n%s", diff)
 			}
 		})

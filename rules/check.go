@@ -188,15 +188,13 @@ func (l *loader) checkCompare(r verifier.Rule, bad func(string, string, ...any))
 	c := *r.Compare
 	for _, arm := range c.With {
 		switch arm {
-		case verifier.ArmBefore, verifier.ArmPeers:
-		case verifier.ArmLastWeek, verifier.ArmLastDeploy:
-			bad("compare.with", "%s is not there yet; write before or peers", arm)
+		case verifier.ArmBefore, verifier.ArmPeers, verifier.ArmLastWeek, verifier.ArmLastDeploy:
 		default:
-			bad("compare.with", "%q is none; write before or peers", string(arm))
+			bad("compare.with", "%q is none; write before, peers, last-week or last-deploy", string(arm))
 		}
 	}
 	if len(c.With) == 0 {
-		bad("compare.with", "is empty; write before or peers")
+		bad("compare.with", "is empty; write before, peers, last-week or last-deploy")
 	}
 	oneOf(bad, "compare.worse", c.Worse, verifier.Higher, verifier.Lower, verifier.Either)
 	if c.Over < r.Every {

@@ -108,7 +108,7 @@ func (v view) baselines(cmp verifier.Compare) ([]against, ruling) {
 		if why != verifier.NoBaseline {
 			reason, problem = why, what
 		}
-		coming = coming || !v.c.Arms[arm].Settled && (arm != verifier.ArmBefore || v.c.Baseline != nil)
+		coming = coming || !v.c.Arms[arm].Settled && (arm == verifier.ArmPeers || v.c.Baseline != nil)
 	}
 	switch {
 	case len(arms) > 0:
@@ -121,8 +121,29 @@ func (v view) baselines(cmp verifier.Compare) ([]against, ruling) {
 	return nil, inconclusive(reason, v.subject()+": what to compare with could not be read: "+problem)
 }
 
-// matches holds the deployed version against each baseline, by the kind of data. Values are held against all at once.
+// matches holds the deployed version against each baseline, by the kind of data. Stretches of another day are held against step by
+// step, each by itself: a morning is compared with a morning.
 func (v view) matches(cmp verifier.Compare, side verifier.Worse, arms []against, alpha float64) []match {
+	var now []against
+	var out []match
+	for _, a := range arms {
+		if !aligned(a.arm) || a.arm == verifier.ArmPeers {
+			now = append(now, a)
+			continue
+		}
+		out = append(out, v.matchesOf(cmp, side, []against{{verifier.ArmPeers, a.samples, a.base}}, alpha)...)
+	}
+	if len(now) > 0 {
+		out = append(v.matchesOf(cmp, side, now, alpha), out...)
+	}
+	return out
+}
+
+// aligned reports whether the arm's steps are those of the watch: of others at the same time, or of another day.
+func aligned(arm verifier.Arm) bool { return arm != verifier.ArmBefore }
+
+// matchesOf holds values against all at once, and counts against each.
+func (v view) matchesOf(cmp verifier.Compare, side verifier.Worse, arms []against, alpha float64) []match {
 	if !v.rule.Measure.Counts() {
 		return []match{v.valueMatch(cmp, side, arms, alpha)}
 	}
@@ -131,7 +152,7 @@ func (v view) matches(cmp verifier.Compare, side verifier.Worse, arms []against,
 		return v.countMatches(cmp, side, arms, alpha)
 	}
 	found := among.countMatches(cmp, side, among.rearmed(arms), alpha)
-	fixed := slices.DeleteFunc(slices.Clone(arms), func(a against) bool { return a.arm == verifier.ArmPeers })
+	fixed := slices.DeleteFunc(slices.Clone(arms), func(a against) bool { return aligned(a.arm) })
 	return both(found, v.countMatches(cmp, side, fixed, alpha))
 }
 

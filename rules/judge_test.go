@@ -505,3 +505,42 @@ func TestRecovered(t *testing.T) {
 		}
 	}
 }
+
+// A morning is compared with a morning: what grows every day at that hour condemns nobody, and what is worse than that does.
+func TestLastWeek(t *testing.T) {
+	ramp := func(share float64) func(int) (float64, float64) {
+		return func(i int) (float64, float64) {
+			n := float64(50 + 20*i)
+			return math.Round(n * share * (1 + float64(i)/20)), n
+		}
+	}
+	slow := func(times float64) func(int) float64 {
+		return func(i int) float64 { return times * (0.2 + 0.005*float64(i) + 0.004*float64(i%3)) }
+	}
+	with := func(c verifier.Case, samples []verifier.Sample) verifier.Case {
+		c.Arms[verifier.ArmLastWeek] = verifier.Evidence{Samples: samples, Settled: true}
+		return c
+	}
+	ratio, value := ratioRule(), valueRule()
+	for _, r := range []*verifier.Rule{&ratio, &value} {
+		compare := *r.Compare
+		compare.With = []verifier.Arm{verifier.ArmBefore, verifier.ArmLastWeek}
+		r.Compare = &compare
+	}
+	for _, c := range []struct {
+		name string
+		rule verifier.Rule
+		c    verifier.Case
+		want verifier.Outcome
+	}{
+		{"shares like last week", ratio, with(shop(past(120, same(1, 50)), events(settled, 60, ramp(0.05))), events(settled, 60, ramp(0.05))), verifier.Pass},
+		{"shares worse than last week", ratio, with(shop(past(120, same(1, 50)), events(settled, 60, ramp(0.1))), events(settled, 60, ramp(0.02))), verifier.Fail},
+		{"times like last week", value, with(shop(values(deployed.Add(-35*time.Minute), 120, slow(1)), values(settled, 60, slow(1))), values(settled, 60, slow(1))), verifier.Pass},
+		{"slower than last week", value, with(shop(values(deployed.Add(-35*time.Minute), 120, func(i int) float64 { return 0.2 + 0.004*float64(i%3) }), values(settled, 60, slow(2))), values(settled, 60, slow(1))), verifier.Fail},
+	} {
+		f := rules.Judge(c.rule, c.c, until.Add(time.Minute))
+		if f.Outcome != c.want || c.want == verifier.Fail && !strings.Contains(f.Text, "against a week earlier: ") {
+			t.Errorf("%s: %s, want %s: %s", c.name, f.Outcome, c.want, f.Text)
+		}
+	}
+}

@@ -119,6 +119,8 @@ type valuer struct {
 	sticks []*yardstick
 	peers  *yardstick // their level, and what is tolerated against them
 	gaps   []float64  // of the distances to the peers in the same step, drawn in
+	gap    float64    // the last one
+	wide   float64    // squared distances of neighbouring gaps
 	both   []int      // steps that peers have too
 	usual  float64    // requests of a step before; 0 where unknown
 	loads  []float64  // of the requests
@@ -139,7 +141,11 @@ func (u *valuer) take(s verifier.Sample, requests float64, peer *verifier.Sample
 	if u.peers != nil {
 		u.peers.take(x, u.last)
 		if peer != nil {
-			gap, both = gap+u.peers.draw(x)-u.peers.draw(u.of(peer.Value)), both+1
+			now := u.peers.draw(x) - u.peers.draw(u.of(peer.Value))
+			if both > 0 {
+				u.wide += (now - u.gap) * (now - u.gap) / 2
+			}
+			gap, both, u.gap = gap+now, both+1, now
 		}
 	}
 	u.gaps, u.both = append(u.gaps, gap), append(u.both, both)
@@ -191,18 +197,28 @@ func (u *valuer) tailOfPeers(w int) float64 {
 	if both < (w+1)/2 {
 		return 1
 	}
-	level := u.peers.level
-	scale := math.Hypot(u.peers.scale(), level.Scale)
 	above := (u.gaps[n] - u.gaps[n-w]) / float64(both)
 	if above <= u.peers.room {
 		return 1
 	}
-	z := (above - u.peers.room*surelyOf) / level.Error(scale, both)
-
+	err, freedom := u.errorOfGap(both)
+	z := (above - u.peers.room*surelyOf) / err
 	if !(z > clearly) {
 		return 1
 	}
-	return stats.StudentAbove(z, level.Freedom())
+	return stats.StudentAbove(z, freedom)
+}
+
+// errorOfGap is the standard error of the mean distance over so many steps, and what it is known from: how values varied before or,
+// where nothing is known of that, how the distances themselves vary.
+func (u *valuer) errorOfGap(steps int) (err, freedom float64) {
+	level := u.peers.level
+	if len(u.sticks) > 0 {
+		return level.Error(math.Hypot(u.peers.scale(), level.Scale), steps), level.Freedom()
+	}
+	seen := float64(max(u.both[len(u.both)-1]-1, 1))
+	scale := max(math.Sqrt(u.wide/seen), leastVaries*u.peers.room)
+	return scale / math.Sqrt(float64(steps)), seen
 }
 
 // valueMatch holds values against all baselines at once.
@@ -284,8 +300,8 @@ func (u *valuer) match(n int, alpha float64) match {
 	if u.peers != nil {
 		both := u.both[len(u.both)-1]
 		gap := u.gaps[len(u.gaps)-1] / float64(max(both, 1))
-		err := u.peers.level.Error(math.Hypot(u.peers.scale(), u.peers.level.Scale), max(both, 1))
-		m.inside = m.inside || both > 0 && stats.StudentAbove((u.peers.room-gap)/err, u.peers.level.Freedom()) <= u.scan.Growing()*alpha
+		err, freedom := u.errorOfGap(max(both, 1))
+		m.inside = m.inside || both > 0 && stats.StudentAbove((u.peers.room-gap)/err, freedom) <= u.scan.Growing()*alpha
 		m.fine = m.fine || both >= fewValues && gap <= u.peers.room
 	}
 	return m

@@ -101,7 +101,7 @@ func (v view) baseline(arm verifier.Arm) (samples []verifier.Sample, why verifie
 		return nil, verifier.BadData, problem
 	case e.Partial != "" || e.Bounded != "":
 		return nil, verifier.PartialData, cmp.Or(e.Partial, e.Bounded)
-	case arm == verifier.ArmPeers:
+	case aligned(arm):
 		samples = v.judged(samples)
 	}
 	if len(samples) == 0 && e.Trouble != "" {

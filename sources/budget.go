@@ -144,6 +144,7 @@ type Limited struct {
 	lagAt   time.Time // when the lag was measured; zero: never
 
 	turns turns
+	probe verifier.Question // one that was not answered
 }
 
 const failuresInARow = 5
@@ -174,6 +175,7 @@ func (l *Limited) Ask(ctx context.Context, questions []verifier.Question) []veri
 	l.measure(questions, answers, time.Now())
 	l.spend(questions, answers, time.Since(began))
 	l.pace(answers)
+	l.keepProbe(questions)
 	return answers
 }
 

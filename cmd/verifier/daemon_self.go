@@ -10,6 +10,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"verifier"
@@ -78,6 +79,7 @@ func (d *Daemon) keepSelf(ctx context.Context) {
 		case <-ctx.Done():
 			return
 		case <-tick.C:
+			d.probe(ctx)
 			d.tellSelf(ctx)
 			d.noteLags(d.live())
 			d.noteSlowed(d.live(), slow)
@@ -95,6 +97,17 @@ func (d *Daemon) noteLags(s *setup) {
 		}
 		d.metrics.Lag(name, lag)
 	}
+}
+
+// probe tries the sources that do not answer, all at the same time.
+func (d *Daemon) probe(ctx context.Context) {
+	ctx, cancel := context.WithTimeout(ctx, selfEvery)
+	defer cancel()
+	var group sync.WaitGroup
+	for _, b := range d.live().sources {
+		group.Go(func() { b.Probe(ctx) })
+	}
+	group.Wait()
 }
 
 // noteSlowed shows by how much each source's budget slows the watches, and logs once when that begins and when it is over.

@@ -8,7 +8,9 @@ import (
 	"net/http/httptest"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -156,5 +158,44 @@ func TestSourceThatIsDownIsToldOnce(t *testing.T) {
 	f.ask("GET", "/v1/status", "", &status)
 	if !strings.Contains(status.Sources["metrics"], "503") || status.Sources["logs"] != "ok" {
 		t.Errorf("status says %v", status.Sources)
+	}
+}
+
+// TestSourceThatIsBackIsToldOnce: nobody asks it any more, and it is found to be back all the same.
+func TestSourceThatIsBackIsToldOnce(t *testing.T) {
+	t.Parallel()
+	hook := openReceiver(t, nil)
+	var up atomic.Bool
+	backend := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		if !up.Load() {
+			w.WriteHeader(http.StatusServiceUnavailable)
+			return
+		}
+		io.WriteString(w, `{"status":"success","data":{"resultType":"matrix","result":[]}}`)
+	}))
+	defer backend.Close()
+	config := frontConfig + "receivers: [{name: sre, webhook_configs: [{url: '" + hook.URL + "'}]}]\nroute: {receiver: sre}\nself: {receiver: sre}\n"
+	f := openFront(t, strings.Replace(config, "sources: {", "sources: {metrics: {type: prometheus, url: '"+backend.URL+"'}, ", 1), frontRules)
+	defer f.stop()
+	source := f.daemon.live().sources["metrics"]
+	for range 5 {
+		now := time.Now().Truncate(time.Second)
+		source.Ask(t.Context(), []verifier.Question{{Measure: verifier.Measure{PromQL: "up"}, From: now.Add(-time.Second), To: now, Step: time.Second}})
+	}
+	for end := time.Now().Add(20 * time.Second); len(hook.all()) < 1 && time.Now().Before(end); time.Sleep(50 * time.Millisecond) {
+	}
+	up.Store(true)
+	for end := time.Now().Add(60 * time.Second); len(hook.all()) < 2 && time.Now().Before(end); time.Sleep(50 * time.Millisecond) {
+	}
+	var said []string
+	for _, m := range hook.all() {
+		alert := m.Body["alerts"].([]any)[0].(map[string]any)
+		said = append(said, alert["status"].(string)+" "+alert["annotations"].(map[string]any)["title"].(string))
+	}
+	if want := []string{"firing 🔴 verifier cannot read metrics", "resolved 🟢 verifier can read metrics again"}; !slices.Equal(said, want) {
+		t.Errorf("self.receiver heard %q, want %q", said, want)
+	}
+	if trouble := source.Trouble(); trouble != "" {
+		t.Errorf("its trouble is still %q", trouble)
 	}
 }

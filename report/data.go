@@ -45,7 +45,7 @@ func (r Report) CSV(w io.Writer) error {
 		{
 			"month", "by", "name", "deploys", "rollbacks", "rollback_rate", "rollback_rate_low", "rollback_rate_high", "failed_deploys",
 			"redeploys", "automatic_rollbacks", "manual_rollbacks", "corrected", "median_to_verdict_seconds", "median_to_recovery_seconds",
-			"watched", "inconclusive", "caught", "missed", "falsely_condemned",
+			"watched", "inconclusive", "caught", "missed", "falsely_condemned", "precision", "recall",
 		},
 		r.csv(r.Month, "", ""),
 	}
@@ -69,6 +69,7 @@ func (f Figures) csv(month, by, name string) []string {
 		strconv.Itoa(f.FailedDeploys), strconv.Itoa(f.Redeploys), strconv.Itoa(f.AutomaticRollbacks), strconv.Itoa(f.ManualRollbacks),
 		strconv.Itoa(f.Corrected), decimal(f.MedianToVerdict), decimal(f.MedianToRecovery),
 		strconv.Itoa(c.Watched), strconv.Itoa(c.Inconclusive), strconv.Itoa(c.Caught), strconv.Itoa(c.Missed), strconv.Itoa(c.FalselyCondemned),
+		decimal(c.Precision), decimal(c.Recall),
 	}
 }
 

@@ -54,6 +54,21 @@ type Coverage struct {
 	Caught           int `json:"caught"`            // failed, and nobody called them good
 	Missed           int `json:"missed"`            // rolled back or marked bad, and did not fail
 	FalselyCondemned int `json:"falsely_condemned"` // failed, and marked good
+
+	Precision *float64 `json:"precision"` // of what failed, the share that nobody called good; null where nothing failed
+	Recall    *float64 `json:"recall"`    // of what was bad, the share that failed; null where nothing was
+}
+
+// judged works out how far the judge can be believed.
+func (c *Coverage) judged() {
+	share := func(n, of int) *float64 {
+		if of == 0 {
+			return nil
+		}
+		x := round(float64(n)/float64(of), 3)
+		return &x
+	}
+	c.Precision, c.Recall = share(c.Caught, c.Caught+c.FalselyCondemned), share(c.Caught, c.Caught+c.Missed)
 }
 
 // Row is the figures of one team, service or environment. Name is empty for deploys without a team.
@@ -206,6 +221,7 @@ func (s *sums) time(t verifier.Timing) {
 func (s *sums) figures() Figures {
 	f := s.Figures
 	f.MedianToVerdict, f.MedianToRecovery = median(s.toVerdict), median(s.toRecovery)
+	f.Coverage.judged()
 	if f.Deploys > 0 {
 		low, high := f.interval()
 		// Two digits of the interval's width are worth printing, and one more of the rate itself.

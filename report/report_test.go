@@ -149,10 +149,11 @@ func TestFigures(t *testing.T) {
 	tallies, timings := september()
 	got := makeReport(t, "2016-09", "team", tallies, timings)
 	rate, verdict, recovery := 0.0239, 245.0, 490.0
+	precision, recall := 0.875, 0.778
 	want := report.Figures{
 		Deploys: 418, Rollbacks: 10, RollbackRate: &rate, RollbackRateInterval: []float64{0.013, 0.043}, FailedDeploys: 3, Redeploys: 21,
 		AutomaticRollbacks: 5, ManualRollbacks: 5, Corrected: 3, MedianToVerdict: &verdict, MedianToRecovery: &recovery,
-		Coverage: report.Coverage{Deployed: 418, Watched: 247, Inconclusive: 13, Caught: 7, Missed: 2, FalselyCondemned: 1},
+		Coverage: report.Coverage{Deployed: 418, Watched: 247, Inconclusive: 13, Caught: 7, Missed: 2, FalselyCondemned: 1, Precision: &precision, Recall: &recall},
 	}
 	if diff := cmp.Diff(want, got.Figures); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)

@@ -50,8 +50,23 @@ func (r Report) lines() []line {
 		lines = append(lines, line{"Coverage", fmt.Sprintf("%s of %s watched (%s), %s inconclusive; %s caught, %s missed, %s falsely condemned",
 			number(c.Watched), number(c.Deployed), percent(float64(c.Watched)/float64(c.Deployed)), number(c.Inconclusive),
 			number(c.Caught), number(c.Missed), number(c.FalselyCondemned))})
+		if text := c.belief(); text != "" {
+			lines = append(lines, line{"Judge", text})
+		}
 	}
 	return lines
+}
+
+// belief is the judge's own precision and recall in words; empty where there is nothing to tell them by.
+func (c Coverage) belief() string {
+	var parts []string
+	if c.Precision != nil {
+		parts = append(parts, "right in "+percent(*c.Precision)+" of what it condemned")
+	}
+	if c.Recall != nil {
+		parts = append(parts, "found "+percent(*c.Recall)+" of what was bad")
+	}
+	return strings.Join(parts, ", ")
 }
 
 // compared sets the month against those before. A rate before that the month's own interval holds may differ by chance alone.

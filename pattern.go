@@ -20,6 +20,16 @@ const (
 	templateAlike  = 0.7 // of the words that are none of AnyWord
 )
 
+var numbers = strings.NewReplacer("<card>", "<number>", "<hex>", "<number>")
+
+// NumberWord is the word with one name for all numbers: of long ones each tenth passes for a card, and some hexadecimal ones have no letter.
+func NumberWord(word string) string {
+	if strings.IndexByte(word, '<') < 0 {
+		return word
+	}
+	return numbers.Replace(word)
+}
+
 // TemplatesAlike says which share of the words of two templates is the same, and whether that makes them one pattern.
 func TemplatesAlike(a, b []string) (share float64, alike bool) {
 	if len(a) != len(b) {
@@ -29,7 +39,7 @@ func TemplatesAlike(a, b []string) (share float64, alike bool) {
 	for i := range a {
 		switch {
 		case a[i] == AnyWord || b[i] == AnyWord:
-		case a[i] == b[i]:
+		case a[i] == b[i] || NumberWord(a[i]) == NumberWord(b[i]):
 			same++
 		case i < templatePrefix:
 			return 0, false

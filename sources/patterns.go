@@ -133,7 +133,7 @@ func (d *drain) node(words []string, create bool) *drainNode {
 		d.tree[len(words)] = node
 	}
 	for _, word := range words[:min(2, len(words))] {
-		if node = node.child(word, create); node == nil {
+		if node = node.child(verifier.NumberWord(word), create); node == nil {
 			return nil
 		}
 	}
@@ -159,7 +159,7 @@ func (n *drainNode) child(word string, create bool) *drainNode {
 func (c *cluster) mayTake(words []string) bool {
 	open := 0
 	for i, w := range c.words {
-		if w == verifier.AnyWord || w != words[i] {
+		if w == verifier.AnyWord || w != words[i] && verifier.NumberWord(w) != verifier.NumberWord(words[i]) {
 			open++
 		}
 	}
@@ -168,7 +168,11 @@ func (c *cluster) mayTake(words []string) bool {
 
 func (c *cluster) take(words []string) {
 	for i, w := range c.words {
-		if w != words[i] {
+		switch {
+		case w == words[i]:
+		case verifier.NumberWord(w) == verifier.NumberWord(words[i]):
+			c.words[i] = verifier.NumberWord(w)
+		default:
 			c.words[i] = verifier.AnyWord
 		}
 	}

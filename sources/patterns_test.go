@@ -260,3 +260,22 @@ func TestTemplates(t *testing.T) {
 		}
 	}
 }
+
+// TestNumbersAreOnePattern groups long numbers, of which each tenth passes for a card, and hexadecimal ones, of which some have no letter.
+func TestNumbersAreOnePattern(t *testing.T) {
+	d := newDrain(someMasks(t, PatternsConfig{}))
+	seen := map[*cluster]bool{}
+	for i := range 1000 {
+		seen[d.add(fmt.Sprintf("order %d of trace %08x is late", 1_780_000_000_000+i*7919, i*15_485_863))] = true
+	}
+	for c := range seen {
+		if got := strings.Join(c.words, " "); len(seen) > 1 || got != "order <number> of trace <number> is late" {
+			t.Errorf("%d patterns, one is %s", len(seen), got)
+		}
+	}
+	for template, alike := range map[string]bool{"order <card> of x": true, "order <hex> of x": true, "order <ip> of x": false, "order <number>/<card> of x": false} {
+		if (verifier.Pattern{Template: "order <number> of x"}).Alike(verifier.Pattern{Template: template}) != alike {
+			t.Errorf("%s alike: %v", template, !alike)
+		}
+	}
+}

@@ -142,7 +142,7 @@ rules:
 			write(50, now.Add(-10*time.Minute), time.Second, "ERROR", "order # declined by 10.0.0.#")
 			write(100, now.Add(-10*time.Minute), time.Second, "INFO", "fine")
 			f.ask("POST", "/v1/deploys", `{"id":"d0","service":"shop","environment":"production","version":"1.0","at":"`+now.Add(-time.Hour).UTC().Format(time.RFC3339)+`"}`, nil)
-			write(120, now.Add(time.Second), 30*time.Millisecond, "ERROR", "no rate for user#@example.com of SH-AB")
+			write(120, now.Truncate(5*time.Second).Add(5500*time.Millisecond), 30*time.Millisecond, "ERROR", "no rate for user#@example.com of SH-AB")
 			f.ask("POST", "/v1/deploys", `{"id":"d1","service":"shop","environment":"production","version":"1.1","at":"`+now.UTC().Format(time.RFC3339Nano)+`"}`, nil)
 			var v verifier.Verification
 			for range 300 {

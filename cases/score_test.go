@@ -26,8 +26,14 @@ func TestScore(t *testing.T) {
 		labelled("alarm", false, -1, ""), labelled("good", false, -1, ""), labelled("undecided", false, -1, ""), labelled("also good", false, -1, ""),
 	}
 	verdicts := []Verdict{
-		{"hit", verifier.Fail, 1060, ""}, {"late hit", verifier.Fail, 1500, ""}, {"early", verifier.Fail, 1400, ""}, {"missed", verifier.Pass, 1900, ""},
-		{"alarm", verifier.Fail, 1100, ""}, {"good", verifier.Pass, 1900, ""}, {"undecided", verifier.Inconclusive, 1900, ""}, {"also good", verifier.Pass, 0, ""},
+		{"hit", verifier.Fail, 1060, ""},
+		{"late hit", verifier.Fail, 1500, ""},
+		{"early", verifier.Fail, 1400, ""},
+		{"missed", verifier.Pass, 1900, ""},
+		{"alarm", verifier.Fail, 1100, ""},
+		{"good", verifier.Pass, 1900, ""},
+		{"undecided", verifier.Inconclusive, 1900, ""},
+		{"also good", verifier.Pass, 0, ""},
 	}
 	s, err := Score(list, verdicts)
 	if err != nil {

@@ -54,8 +54,10 @@ func past(t *testing.T) (dir string, at func(string) time.Time) {
 
 func backtestIn(t *testing.T, dir, rules string, more ...string) (int, string) {
 	t.Helper()
-	return command(t, append([]string{"backtest", "--config", filepath.Join(dir, "verifier.yaml"), "--rules", filepath.Join(dir, rules),
-		"--from", "2026-10-05", "--to", "2026-10-06"}, more...)...)
+	return command(t, append([]string{
+		"backtest", "--config", filepath.Join(dir, "verifier.yaml"), "--rules", filepath.Join(dir, rules),
+		"--from", "2026-10-05", "--to", "2026-10-06",
+	}, more...)...)
 }
 
 // Rules that would have seen the bad deploy, and rules that would not, are told apart by one sentence; the record stays as it is.

@@ -157,8 +157,11 @@ func BenchmarkJudgement(b *testing.B) {
 			name string
 			list []cases.Case
 		}{
-			{"synthetic, seed 90001", synths(90001, 1000, 0)}, {"synthetic, overdispersed, seed 90002", synths(90002, 1000, 0.5)},
-			{"petshop", casesOf(b, "petshop")}, {"nezha", casesOf(b, "nezha")}, {"nab-placebo", casesOf(b, "nab-placebo")},
+			{"synthetic, seed 90001", synths(90001, 1000, 0)},
+			{"synthetic, overdispersed, seed 90002", synths(90002, 1000, 0.5)},
+			{"petshop", casesOf(b, "petshop")},
+			{"nezha", casesOf(b, "nezha")},
+			{"nab-placebo", casesOf(b, "nab-placebo")},
 		} {
 			fmt.Fprintf(out, "%s, %d cases\tF1\tprecision\trecall\tfalse rollbacks\tmedian\tp90\tinconclusive\n", set.name, len(set.list))
 			line("verifier", scored(b, set.list))

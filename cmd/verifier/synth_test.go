@@ -78,7 +78,6 @@ func (d dice) binomial(n, p float64) float64 {
 // made is one case being made.
 type made struct {
 	dice
-	c             cases.Case
 	deployed      float64
 	missing, gap  float64
 	asRatio, logs bool

@@ -161,8 +161,9 @@ func mayStillAct(v verifier.Verification) bool {
 // askings are the questions of one rule: the deployed version and its peers up to now, the stretch before once.
 func askings(v verifier.Verification, r verifier.Rule, service verifier.Service, source Backend, now time.Time, of func(verifier.Arm) *verifier.Evidence) []asking {
 	subject := subjectOf(v.Deploy, service, r.Measure.Source)
-	end := floor(earlier(now.Add(-source.Lag()), askUntil(v)), r.Every)
-	again := floor(earlier(now.Add(-2*source.Lag()), askUntil(v)), r.Every)
+	until := latest(askUntil(v), untilOf(v, r))
+	end := floor(earlier(now.Add(-source.Lag()), until), r.Every)
+	again := floor(earlier(now.Add(-2*source.Lag()), until), r.Every)
 	start := floor(v.From, r.Every)
 	var out []asking
 	add := func(arm verifier.Arm, s verifier.Subject) {

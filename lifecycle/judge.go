@@ -22,9 +22,13 @@ func judge(w verifier.Watched, evidence []verifier.Evidence, sources Backends, w
 		if wait.later(r.Measure.Source, now) { // it does not end before its turn
 			asOf = earlier(now, v.Until.Add(-time.Nanosecond))
 		}
-		c := caseOf(w, r, evidence, lagOf(sources, r), asOf)
-		c.Zone, c.Load = zone, loadFor(r, w.Rules, evidence)
+		lag, put := lagOf(sources, r), func(c *verifier.Case) { c.Zone, c.Load = zone, loadFor(r, w.Rules, evidence) }
+		c := caseOf(w, r, evidence, lag, asOf)
+		put(&c)
 		f := rules.Judge(r, c, now)
+		if c.Ended {
+			f = extended(w, r, evidence, lag, f, put, now)
+		}
 		if said := wait[r.Measure.Source].said; said != "" {
 			f.Text = sentence(f.Text) + " " + sentence(said)
 		}
@@ -182,6 +186,9 @@ func nextOf(v verifier.Verification, r verifier.Rule, evidence []verifier.Eviden
 	})
 	if i >= 0 || !at.After(now) {
 		at = now.Add(max(r.Every, 100*time.Millisecond))
+	}
+	if r.Extend > 0 && !now.Before(v.Until.Add(2*lag)) {
+		at = now.Add(slowly(r))
 	}
 	return at
 }

@@ -123,8 +123,8 @@ func (l *loader) checkTimes(r verifier.Rule, bad func(string, string, ...any)) {
 	if r.Settle >= r.Watch && r.Settle > 0 && r.Watch >= r.Every {
 		bad("settle", "%s leaves nothing of the watch of %s to be judged; write less", length(r.Settle), length(r.Watch))
 	}
-	if r.Extend > 0 {
-		bad("extend", "is not there yet; take it out and give watch the whole length")
+	if r.Extend > longestWatch {
+		bad("extend", "%s is too long; at most 7d", length(r.Extend))
 	}
 	if r.Confidence < 0.5 || r.Confidence >= 1 {
 		bad("", "defaults.confidence %g is no confidence; write 99%% or so", r.Confidence)

@@ -46,7 +46,7 @@ type rule struct {
 	Note         *string   `yaml:"note,omitempty"`
 	MinSamples   *whole    `yaml:"min_samples,omitempty"`
 	MinExposure  *float64  `yaml:"min_exposure,omitempty"`
-	Extend       *duration `yaml:"extend,omitempty" jsonschema:"-"`
+	Extend       *duration `yaml:"extend,omitempty"`
 	Settle       *duration `yaml:"settle,omitempty"`
 	Watch        *duration `yaml:"watch,omitempty"`
 	Every        *duration `yaml:"every,omitempty"`

@@ -58,7 +58,7 @@ var guards = []struct {
 	{verifier.GuardTooFewSamples, false, (*guarding).tooFewSamples},
 	{verifier.GuardTooMany, false, (*guarding).tooMany},
 	{verifier.GuardRecentRollback, false, (*guarding).recentRollback},
-	{verifier.GuardEnvironment, false, (*guarding).environment},
+	{verifier.GuardEnvironment, false, (*guarding).notItsOwn},
 }
 
 func (c *change) guard(v *verifier.Verification, a asked) guarded {
@@ -90,8 +90,8 @@ func (w World) guard(s *verifier.Scene, v *verifier.Verification, a asked, now t
 		}
 		denies, text := guard.ask(g)
 		out.answers = append(out.answers, verifier.GuardAnswer{Guard: guard.name, Denies: denies, Text: text})
-		if denies && guard.name == verifier.GuardEnvironment {
-			out.environment = text
+		if held, why := g.environment(); held && guard.name == verifier.GuardEnvironment {
+			out.environment = why
 		}
 	}
 	return out
@@ -268,6 +268,17 @@ func (g *guarding) recentRollback() (bool, string) {
 		}
 	}
 	return false, fmt.Sprintf("no rollback here in the last %s", spell(apart))
+}
+
+// notItsOwn denies where the trouble is somebody else's: a service that it depends on failed after a deploy of its own, or the
+// environment is the cause.
+func (g *guarding) notItsOwn() (bool, string) {
+	for _, f := range g.scene.Failures {
+		if f.Verification != g.v.ID && !strings.EqualFold(f.Place.Service, g.v.Deploy.Service) && contains(g.service.DependsOn, f.Place.Service) {
+			return true, f.Place.Service + ", which it depends on, failed after a deploy of its own: the trouble is charged to that one"
+		}
+	}
+	return g.environment()
 }
 
 // environment denies where unrelated services fail together, or services that nobody deployed are worse too.

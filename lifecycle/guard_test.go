@@ -209,6 +209,10 @@ func TestGuards(t *testing.T) {
 			st.needs["checkout"] = []string{"search"}
 			st.failure("cart", "a", time.Minute)
 			st.failure("search", "b", time.Minute)
+		}, verifier.GuardEnvironment},
+		{"this depends on one that is fine", func(st *stage) {
+			st.needs["checkout"] = []string{"stock"}
+			st.failure("search", "b", time.Minute)
 		}, ""},
 		{"the others depend on each other", func(st *stage) {
 			st.needs["cart"] = []string{"search"}
@@ -269,5 +273,21 @@ func TestEveryGuardAnswers(t *testing.T) {
 		if a.Denies || strings.TrimSpace(a.Text) == "" {
 			t.Errorf("%+v", a)
 		}
+	}
+}
+
+// TestChargedToWhatItDependsOn: the rollback of a service is vetoed while one that it depends on failed after a deploy of its own, and
+// that alone holds no environment.
+func TestChargedToWhatItDependsOn(t *testing.T) {
+	st := newStage()
+	st.needs["checkout"] = []string{"search"}
+	st.failure("search", "b", 30*time.Minute)
+	g := st.world().guard(&st.scene, &st.v, st.asked, begin)
+	i := slices.IndexFunc(g.answers, func(a verifier.GuardAnswer) bool { return a.Denies })
+	if i < 0 || g.answers[i].Guard != verifier.GuardEnvironment || !strings.Contains(g.answers[i].Text, "search, which it depends on, failed") {
+		t.Errorf("%+v", g.answers)
+	}
+	if g.environment != "" {
+		t.Errorf("the environment is held: %s", g.environment)
 	}
 }

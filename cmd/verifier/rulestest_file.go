@@ -190,6 +190,9 @@ func parseRuleTests(path string, raw []byte) (*ruleTests, error) {
 		if errors.Is(err, io.EOF) {
 			return nil, fmt.Errorf("%s: the file is empty; write rules: and tests:", path)
 		}
+		if strings.Contains(err.Error(), "ruleTests.Rules") {
+			return nil, f.doc.bad(key{"rules"}, "is no name; write the file or the folder of the rules that are tested")
+		}
 		return nil, f.doc.decodeError(err)
 	}
 	return f, f.check()

@@ -101,6 +101,7 @@ func TestRuleTestsBad(t *testing.T) {
 		{"rules: rules.yaml\ntests: []\n", "there is no test"},
 		{change("rules: rules.yaml\n", ""), "rules: is missing"},
 		{change("rules: rules.yaml", "rules: nothing.yaml"), "nothing.yaml"},
+		{change("rules: rules.yaml", "rules: [{name: a}]"), "rules: is no name; write the file or the folder"},
 		{change("0x3 4x30", "0x3 many"), `"many" is no step; write 5, 5x10`},
 		{change("0x3 4x30", "0x999999999"), "at most 100000 steps"},
 		{change("deployed: 50x3 50x30", "deployed: 50x3"), "among.deployed: has 4 steps and deployed has 35"},

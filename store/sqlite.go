@@ -35,15 +35,15 @@ func (s *Store) open(ctx context.Context) (err error) {
 	if err := s.migrate(ctx); err != nil {
 		return err
 	}
-	if err := s.openPool(); err != nil {
+	if err := s.openPool(""); err != nil {
 		return err
 	}
 	s.writer, err = newWriter(ctx, s.write, s.announce)
 	return err
 }
 
-func (s *Store) openPool() (err error) {
-	readOnly := "?mode=ro&_pragma=busy_timeout(10000)&_pragma=query_only(1)&_pragma=temp_store(memory)&_pragma=cache_size(-4000)"
+func (s *Store) openPool(more string) (err error) {
+	readOnly := "?mode=ro" + more + "&_pragma=busy_timeout(10000)&_pragma=query_only(1)&_pragma=temp_store(memory)&_pragma=cache_size(-4000)"
 	if s.read, err = sql.Open("sqlite", "file:"+escapePath(s.path)+readOnly); err != nil {
 		return err
 	}
@@ -53,9 +53,19 @@ func (s *Store) openPool() (err error) {
 
 // OpenReading opens the SQLite file for reading alone: nothing is made, migrated or locked. Only methods that read may be called; a
 // file whose schema is another than this program's is refused.
+//
+// A file that nobody has open is read as one that does not change: SQLite would else leave files beside it, which belong to whoever
+// reads and keep a daemon of another user out. Close says so where it did change.
 func OpenReading(ctx context.Context, path string, catalogue func() *verifier.Catalogue) (*Store, error) {
+	if strings.Contains(path, "://") {
+		return nil, notSQLite(path)
+	}
 	s := &Store{Now: time.Now, path: path, catalogue: catalogue, subscribers: map[chan struct{}]bool{}, changed: make(chan struct{}, 1)}
-	if err := s.openPool(); err != nil {
+	more := ""
+	if s.still = stillFile(path); s.still != nil {
+		more = "&immutable=1"
+	}
+	if err := s.openPool(more); err != nil {
 		return nil, fmt.Errorf("open the store %s: %w", path, damaged(err))
 	}
 	current, newest, err := s.versions(ctx)
@@ -63,10 +73,30 @@ func OpenReading(ctx context.Context, path string, catalogue func() *verifier.Ca
 		err = fmt.Errorf("its schema is version %d and this program's %d: run verifier migrate, or use the verifier that wrote it", current, newest)
 	}
 	if err != nil {
-		s.Close()
+		_ = s.Close() // nothing was read that could be wrong
 		return nil, fmt.Errorf("open the store %s: %w", path, damaged(err))
 	}
 	return s, nil
+}
+
+// stillFile is a store's file where nobody has it open, else nil.
+func stillFile(path string) os.FileInfo {
+	file, err := os.Stat(path)
+	if _, open := os.Stat(path + "-wal"); err != nil || !errors.Is(open, fs.ErrNotExist) {
+		return nil
+	}
+	return file
+}
+
+// moved is an error where a file that was read as one that does not change did change.
+func (s *Store) moved() error {
+	if s.still == nil {
+		return nil
+	}
+	if now := stillFile(s.path); now != nil && now.Size() == s.still.Size() && now.ModTime().Equal(s.still.ModTime()) {
+		return nil
+	}
+	return fmt.Errorf("the store %s was opened for writing while it was read; run it again", s.path)
 }
 
 // versions are the schema's version as the file has it, and the newest that there is.

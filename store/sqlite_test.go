@@ -80,3 +80,40 @@ func TestOpenSaysWhatIsWrong(t *testing.T) {
 		}
 	}
 }
+
+// A file that nobody has open is read without a trace; one that is written to meanwhile is an error, since what was read may be wrong.
+func TestOpenReadingLeavesNothing(t *testing.T) {
+	ctx, dir := t.Context(), t.TempDir()
+	path := filepath.Join(dir, "v.db")
+	s, err := Open(ctx, path, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := s.Close(); err != nil {
+		t.Fatal(err)
+	}
+	reading, err := OpenReading(ctx, path, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	files, _ := os.ReadDir(dir)
+	if err := reading.Close(); err != nil || len(files) != 1 {
+		t.Errorf("%v; files %v", err, files)
+	}
+	if reading, err = OpenReading(ctx, path, nil); err != nil {
+		t.Fatal(err)
+	}
+	if s, err = Open(ctx, path, nil); err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	if err := reading.Close(); err == nil || !strings.Contains(err.Error(), "run it again") {
+		t.Errorf("opened for writing meanwhile: %v", err)
+	}
+	if reading, err = OpenReading(ctx, path, nil); err != nil {
+		t.Fatal(err)
+	}
+	if err := reading.Close(); err != nil {
+		t.Errorf("beside a daemon: %v", err)
+	}
+}

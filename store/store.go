@@ -33,6 +33,7 @@ type Store struct {
 	read      *sql.DB
 	write     *sql.DB
 	writer    *writer
+	still     os.FileInfo // the file as OpenReading found it, where nobody had it open
 	lock      *os.File
 	importing atomic.Pointer[os.File] // the lock while an import of this Store runs
 	rules     sync.Map                // hash to []verifier.Rule; rule sets never change
@@ -46,7 +47,7 @@ type Store struct {
 // configured now; nil knows none.
 func Open(ctx context.Context, dsn string, catalogue func() *verifier.Catalogue) (*Store, error) {
 	if strings.Contains(dsn, "://") {
-		return nil, verifier.Invalid("store", "%s: only SQLite files are supported so far; write a path like ./verifier.db", strings.SplitN(dsn, "://", 2)[0]+"://…")
+		return nil, notSQLite(dsn)
 	}
 	if catalogue == nil {
 		empty := &verifier.Catalogue{}
@@ -64,6 +65,12 @@ func Open(ctx context.Context, dsn string, catalogue func() *verifier.Catalogue)
 		return nil, fmt.Errorf("open the store %s: %w", dsn, damaged(err))
 	}
 	return s, nil
+}
+
+// notSQLite leaves out what follows the scheme: a password may be in it.
+func notSQLite(dsn string) error {
+	scheme, _, _ := strings.Cut(dsn, "://")
+	return verifier.Invalid("store", "%s://…: only SQLite files are supported so far; write a path like ./verifier.db", scheme)
 }
 
 // Trouble is why the last write failed, nil where it did not.
@@ -89,7 +96,7 @@ func (s *Store) Close() error {
 	if s.lock != nil {
 		errs = append(errs, s.lock.Close())
 	}
-	return errors.Join(errs...)
+	return errors.Join(append(errs, s.moved())...)
 }
 
 // Changed is signalled after writes that may have made something due; several writes may be one signal. It is for one reader.

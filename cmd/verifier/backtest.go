@@ -1,7 +1,6 @@
 package main
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -9,7 +8,6 @@ import (
 	"os"
 	"slices"
 	"strings"
-	"text/tabwriter"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -42,32 +40,6 @@ func backtestCommand() *cobra.Command {
 	return c
 }
 
-// backtested is one deploy as it was judged then and as it would be now.
-type backtested struct {
-	Deploy  string         `json:"deploy"`
-	Service string         `json:"service"`
-	Place   string         `json:"place"`
-	Version string         `json:"version"`
-	At      time.Time      `json:"at"`
-	Bad     *bool          `json:"bad"` // what people did or said: rolled back or marked; null where nobody did
-	Why     string         `json:"why"` // in words
-	Then    verifier.State `json:"then"`
-	Now     verifier.State `json:"now"`
-	Text    string         `json:"text"`
-	Reason  string         `json:"reason,omitempty"`
-	By      []string       `json:"by,omitempty"` // the rules that would fail
-}
-
-// backtestResult is what --format json prints.
-type backtestResult struct {
-	Summary   string       `json:"summary"`
-	Deploys   int          `json:"deploys"`
-	Condemned int          `json:"condemned"`
-	Bad       int          `json:"bad"`
-	Missed    int          `json:"missed"`
-	Differ    []backtested `json:"differ"`
-}
-
 func backtest(c *cobra.Command) error {
 	cfg, dsn, err := storeOf(c)
 	if err != nil {
@@ -86,7 +58,7 @@ func backtest(c *cobra.Command) error {
 	if err != nil {
 		return err
 	}
-	if _, err := os.Stat(dsn); err != nil {
+	if _, err := os.Stat(dsn); err != nil && !strings.Contains(dsn, "://") {
 		return fmt.Errorf("there is no store at %s: name it with --store or in the configuration", dsn)
 	}
 	catalogue := cfg.catalogue()
@@ -147,7 +119,7 @@ type backtester struct {
 
 const (
 	backtestPage  = 200
-	tellEvery     = 50
+	tellEvery     = 5 * time.Second
 	backtestAsks  = 2 * time.Minute // for all questions about one deploy
 	rolledBackFor = 24 * time.Hour  // a rollback after this was not because of the deploy
 )
@@ -157,14 +129,20 @@ func (b *backtester) run(ctx context.Context, filter verifier.DeployFilter, from
 	if err != nil {
 		return backtestResult{}, err
 	}
-	var r backtestResult
+	r := backtestResult{Differ: []backtested{}}
+	told := time.Now()
 	for i, d := range list {
+		if b.runs(d) {
+			r.Running++
+			continue
+		}
 		one, err := b.judge(ctx, d)
 		if err != nil {
 			return r, fmt.Errorf("%s %s at %s: %w", d.Service, d.Version, d.At.Format(time.RFC3339), err)
 		}
 		r.add(one)
-		if (i+1)%tellEvery == 0 {
+		if time.Since(told) >= tellEvery {
+			told = time.Now()
 			fmt.Fprintf(b.progress, "judged %d of %d\n", i+1, len(list))
 		}
 	}
@@ -194,6 +172,12 @@ func (b *backtester) deploys(ctx context.Context, filter verifier.DeployFilter, 
 	}
 }
 
+// runs reports whether the watch that the rules ask for would not be over yet: there is nothing to ask about what is to come.
+func (b *backtester) runs(d verifier.Deploy) bool {
+	list, _ := b.world.Rules(d)
+	return slices.ContainsFunc(list, func(r verifier.Rule) bool { return d.At.Add(max(r.Watch, r.Extend)).After(time.Now()) })
+}
+
 // judge replays the watch over one deploy, with the past that it had.
 func (b *backtester) judge(ctx context.Context, d verifier.Deploy) (backtested, error) {
 	history, err := b.store.History(ctx, d.Place, time.Now())
@@ -204,113 +188,29 @@ func (b *backtester) judge(ctx context.Context, d verifier.Deploy) (backtested, 
 	if d.Target != "" {
 		out.Place += " " + d.Target
 	}
-	out.Bad, out.Why = truth(d, history)
 	kept, err := b.kept(ctx, d)
 	if err != nil {
 		return out, err
 	}
+	out.Bad, out.Why = truth(d, history, kept.automatic)
 	out.Then = kept.state
 	past := slices.DeleteFunc(history, func(p verifier.Past) bool { return p.Deploy.ID != d.ID && !p.Deploy.Before(d) })
 	again := d
 	again.Tool, again.RecordedAt, again.Mark = "", d.At, nil // judged as if it came in just then
 	scene := &verifier.Scene{Place: d.Place, Deploy: again, History: past}
-	backends := lifecycle.Backends{}
+	backends, heard := lifecycle.Backends{}, &heard{}
 	for name, source := range b.backends {
-		backends[name] = remembering{Backend: source, kept: kept, deployed: d.At, alone: b.alone}
+		backends[name] = remembering{Backend: source, kept: kept, deployed: d.At, alone: b.alone, heard: heard}
 	}
-	ctx, cancel := context.WithTimeout(ctx, backtestAsks)
+	asking, cancel := context.WithTimeout(ctx, backtestAsks)
 	defer cancel()
-	_, err = lifecycle.Replay(ctx, b.world, scene, backends)
-	v := scene.Watch(d.ID)
-	if v == nil || err != nil {
-		return out, err
+	_, err = lifecycle.Replay(asking, b.world, scene, backends)
+	if asking.Err() != nil && ctx.Err() == nil {
+		out.untold, out.Text = true, fmt.Sprintf("the sources took more than %s", backtestAsks)
+		return out, nil
 	}
-	out.Now, out.Reason = v.State, v.Reason
-	for _, f := range v.Findings {
-		if out.Text == "" || f.Outcome == verifier.Fail {
-			out.Text = f.Text
-		}
-		if f.Outcome == verifier.Fail && f.Counts() {
-			out.By = append(out.By, f.Rule)
-		}
+	if v := scene.Watch(d.ID); v != nil && err == nil {
+		out.judged(*v, heard)
 	}
-	return out, nil
-}
-
-// truth is what became of a deploy: a person's mark has the last word, else a rollback away from it within a day.
-func truth(d verifier.Deploy, history []verifier.Past) (bad *bool, why string) {
-	yes, no := true, false
-	if d.Mark != nil {
-		if d.Mark.Good {
-			return &no, "marked good"
-		}
-		return &yes, "marked bad"
-	}
-	var next *verifier.Past // the release after it
-	for i := range history {
-		if p := &history[i]; p.Deploy.MovesLive() && d.Before(p.Deploy) && p.Deploy.Version != d.Version {
-			next = p
-		}
-	}
-	if next != nil && next.Deploy.Kind == verifier.KindRollback && next.Deploy.At.Sub(d.At) <= rolledBackFor {
-		by := "rolled back by hand"
-		if next.Deploy.By == lifecycle.Daemon {
-			by = "rolled back"
-		}
-		return &yes, by
-	}
-	return nil, "fine"
-}
-
-func (r *backtestResult) add(one backtested) {
-	r.Deploys++
-	bad := one.Bad != nil && *one.Bad
-	condemned := one.Now == verifier.FailedState
-	if bad {
-		r.Bad++
-	}
-	if condemned {
-		r.Condemned++
-	}
-	if bad && !condemned {
-		r.Missed++
-	}
-	if condemned || bad || one.Now != one.Then && one.Then != "" {
-		r.Differ = append(r.Differ, one)
-	}
-}
-
-// summarize says it in one sentence: would have condemned 3 of 418: 2 were rolled back by hand, 1 was fine; would have missed 1 of 10.
-func (r *backtestResult) summarize() {
-	why := map[string]int{}
-	for _, one := range r.Differ {
-		if one.Now == verifier.FailedState {
-			why[one.Why]++
-		}
-	}
-	var parts []string
-	for _, w := range []string{"rolled back by hand", "rolled back", "marked bad", "marked good", "fine"} {
-		if n := why[w]; n > 0 {
-			parts = append(parts, fmt.Sprintf("%d %s %s", n, map[bool]string{true: "was", false: "were"}[n == 1], w))
-		}
-	}
-	r.Summary = fmt.Sprintf("would have condemned %d of %d", r.Condemned, r.Deploys)
-	if len(parts) > 0 {
-		r.Summary += ": " + strings.Join(parts, ", ")
-	}
-	r.Summary += fmt.Sprintf("; would have missed %d of %d", r.Missed, r.Bad)
-}
-
-func (r *backtestResult) print(w io.Writer, zone *time.Location) {
-	fmt.Fprintln(w, r.Summary)
-	if len(r.Differ) == 0 {
-		return
-	}
-	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(t, "\nAT\tSERVICE\tPLACE\tVERSION\tTHEN\tNOW\tIT WAS\tBY")
-	for _, one := range r.Differ {
-		fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\n", one.At.In(zone).Format("2006-01-02 15:04"), one.Service, one.Place, one.Version,
-			cmp.Or(string(one.Then), "-"), cmp.Or(string(one.Now), "-"), one.Why, strings.Join(one.By, " "))
-	}
-	_ = t.Flush() // the writer's error is the caller's to see
+	return out, err
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"slices"
+	"sync"
 	"time"
 
 	"verifier"
@@ -12,8 +13,9 @@ import (
 
 // keptEvidence is what the daemon saw of a deploy: by measure, step and arm.
 type keptEvidence struct {
-	state    verifier.State
-	evidence map[keptKey]verifier.Evidence
+	state     verifier.State
+	automatic bool // the daemon rolled it back by itself
+	evidence  map[keptKey]verifier.Evidence
 }
 
 type keptKey struct {
@@ -30,6 +32,9 @@ func (b *backtester) kept(ctx context.Context, d verifier.Deploy) (keptEvidence,
 		return out, err
 	}
 	out.state = v.State
+	if r := v.Rollback; r != nil && v.ID == d.ID {
+		out.automatic = r.SentAt != nil && r.By != nil && *r.By == lifecycle.Auto
+	}
 	list, err := b.store.RuleSet(ctx, v.Rules)
 	if err != nil {
 		return out, err
@@ -75,6 +80,27 @@ type remembering struct {
 	kept     keptEvidence
 	deployed time.Time
 	alone    bool
+	heard    *heard
+}
+
+// heard is what came of the questions about one deploy. Sources are asked side by side.
+type heard struct {
+	mu       sync.Mutex
+	answered int
+	trouble  error // the first
+}
+
+func (h *heard) note(answers []verifier.Answer) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	for _, a := range answers {
+		switch {
+		case a.Err == nil:
+			h.answered++
+		case h.trouble == nil:
+			h.trouble = a.Err
+		}
+	}
 }
 
 var (
@@ -85,6 +111,7 @@ var (
 // Ask answers all questions; those that nothing was kept of go to the source together.
 func (r remembering) Ask(ctx context.Context, questions []verifier.Question) []verifier.Answer {
 	answers := make([]verifier.Answer, len(questions))
+	defer func() { r.heard.note(answers) }()
 	var ask []int
 	for i, q := range questions {
 		a, ok := r.kept.answer(q, r.deployed)

@@ -4,11 +4,15 @@ import (
 	"crypto/sha256"
 	"encoding/json"
 	"fmt"
+	"maps"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
+
+	"verifier"
 )
 
 // past is a folder with a record of four deploys and the log of that day: 1.1 fails every fifth request until it is rolled back.
@@ -64,8 +68,7 @@ func backtestIn(t *testing.T, dir, rules string, more ...string) (int, string) {
 func TestBacktest(t *testing.T) {
 	t.Parallel()
 	dir, at := past(t)
-	store := filepath.Join(dir, "verifier.db")
-	before := sumOf(t, store)
+	before := sumsOf(t, dir)
 	code, out := backtestIn(t, dir, "new.yaml")
 	if code != exitOK || !strings.HasPrefix(out, "would have condemned 1 of 4: 1 was rolled back by hand; would have missed 0 of 1\n") {
 		t.Errorf("exit %d:\n%s", code, out)
@@ -81,24 +84,93 @@ func TestBacktest(t *testing.T) {
 	if len(r.Differ) != 1 || r.Differ[0].Version != "1.1" || !r.Differ[0].At.Equal(at("12:00")) {
 		t.Errorf("differ: %+v", r.Differ)
 	}
-	if code, out := backtestIn(t, dir, "new.yaml", "--evidence"); code != exitOK || !strings.HasPrefix(out, "would have condemned 0 of 4; would have missed 1 of 1") {
+	if code, out := backtestIn(t, dir, "new.yaml", "--evidence"); code != exitOK || !strings.HasPrefix(out, "would have condemned 0 of 2; would have missed 0 of 0; 2 more could not be judged again\n") {
 		t.Errorf("without any evidence, exit %d: %s", code, out)
 	}
 	if code, out := backtestIn(t, dir, "new.yaml", "--service", "cart"); code != exitOK || !strings.HasPrefix(out, "would have condemned 0 of 0") {
 		t.Errorf("of another service, exit %d: %s", code, out)
 	}
-	if after := sumOf(t, store); after != before {
-		t.Error("the store was written to")
+	if after := sumsOf(t, dir); !maps.Equal(after, before) {
+		t.Errorf("something was written: %v, before %v", after, before)
 	}
 }
 
-func sumOf(t *testing.T, path string) string {
+// sumsOf is the check sum of each file of a folder: nothing may be made beside the store either.
+func sumsOf(t *testing.T, dir string) map[string]string {
 	t.Helper()
-	raw, err := os.ReadFile(path)
+	files, err := os.ReadDir(dir)
 	if err != nil {
 		t.Fatal(err)
 	}
-	return fmt.Sprintf("%x", sha256.Sum256(raw))
+	sums := map[string]string{}
+	for _, f := range files {
+		raw, err := os.ReadFile(filepath.Join(dir, f.Name()))
+		if err != nil {
+			t.Fatal(err)
+		}
+		sums[f.Name()] = fmt.Sprintf("%x", sha256.Sum256(raw))
+	}
+	return sums
+}
+
+// A source that does not answer says nothing about the rules: nobody was missed, and it is named. The first deploy and the rollback
+// have no baseline, which nobody needs to be asked about.
+func TestBacktestSourceDown(t *testing.T) {
+	t.Parallel()
+	dir, _ := past(t)
+	write(t, filepath.Join(dir, "verifier.yaml"), "rules: rules.yaml\nsources: {logs: {type: elasticsearch, url: 'http://127.0.0.1:9', index: 'logs-*', lag: 1s}}\n")
+	code, out := backtestIn(t, dir, "new.yaml")
+	for _, want := range []string{"would have condemned 0 of 2; would have missed 0 of 0; 2 more could not be judged again\n", "connection refused"} {
+		if code != exitOK || !strings.Contains(out, want) {
+			t.Errorf("exit %d, want %q:\n%s", code, want, out)
+		}
+	}
+}
+
+// A watch that is not over is left out: there is nothing yet to judge it by.
+func TestBacktestRunning(t *testing.T) {
+	t.Parallel()
+	dir, _ := past(t)
+	write(t, filepath.Join(dir, "now.csv"), "at,service,environment,version\n"+time.Now().UTC().Format(time.RFC3339)+",shop,production,1.3\n")
+	config := filepath.Join(dir, "verifier.yaml")
+	if code, out := command(t, "import", filepath.Join(dir, "now.csv"), "--config", config); code != exitOK {
+		t.Fatal(out)
+	}
+	from := time.Now().Add(-time.Hour).UTC().Format(time.RFC3339)
+	code, out := command(t, "backtest", "--config", config, "--rules", filepath.Join(dir, "new.yaml"), "--from", from)
+	if code != exitOK || !strings.HasPrefix(out, "would have condemned 0 of 0; would have missed 0 of 0\nleft out because their watch is not over: 1\n") {
+		t.Errorf("exit %d:\n%s", code, out)
+	}
+}
+
+// The log is gone, the daemon was killed: what it saw of each deploy is enough to judge by the same rules again.
+func TestBacktestByWhatWasKept(t *testing.T) {
+	t.Parallel()
+	w := openTown(t, townOptions{})
+	w.start()
+	w.past()
+	w.deploy("bad", "1.1", time.Now())
+	w.rollback("bad", verifier.RollbackSent)
+	w.deploy("back", "1.0", time.Now())
+	w.rollback("bad", verifier.RollbackRecovered)
+	w.until("all watches are over", func() bool { return w.verification("bad").Ended != nil && w.verification("back").Ended != nil })
+	w.kill()
+	if err := os.Truncate(filepath.Join(w.folder, "shop.log"), 0); err != nil {
+		t.Fatal(err)
+	}
+	out := w.command("backtest", "--config", filepath.Join(w.folder, "verifier.yaml"), "--rules", filepath.Join(w.folder, "rules.yaml"),
+		"--from", time.Now().Add(-time.Hour).UTC().Format(time.RFC3339), "--evidence", "--format", "json")
+	var r backtestResult
+	if err := json.Unmarshal([]byte(out), &r); err != nil {
+		t.Fatal(err, out)
+	}
+	if !strings.HasPrefix(r.Summary, "would have condemned 1 of ") || !strings.Contains(r.Summary, ": 1 was rolled back; would have missed 0 of 1") {
+		t.Errorf("%+v", r)
+	}
+	i := slices.IndexFunc(r.Differ, func(one backtested) bool { return one.Deploy == "bad" })
+	if i < 0 || r.Differ[i].Then != verifier.FailedState || r.Differ[i].Now != verifier.FailedState {
+		t.Errorf("%+v", r.Differ)
+	}
 }
 
 func TestBacktestBad(t *testing.T) {
@@ -111,6 +183,7 @@ func TestBacktestBad(t *testing.T) {
 		`--from "yesterday" is no time`: {"--rules", filepath.Join(dir, "new.yaml"), "--from", "yesterday"},
 		"is not before --to":            {"--rules", filepath.Join(dir, "new.yaml"), "--from", "2026-10-05", "--to", "2026-10-04"},
 		"there is no store at":          {"--rules", filepath.Join(dir, "new.yaml"), "--from", "2026-10-05", "--store", filepath.Join(dir, "other.db")},
+		"postgres://…: only SQLite":     {"--rules", filepath.Join(dir, "new.yaml"), "--from", "2026-10-05", "--store", "postgres://anna:hunter2@127.0.0.1:1/v"},
 		"file is not a database":        {"--rules", filepath.Join(dir, "new.yaml"), "--from", "2026-10-05", "--store", filepath.Join(dir, "app.log")},
 	} {
 		if code, out := command(t, append([]string{"backtest", "--config", config}, args...)...); code != exitTrouble || !strings.Contains(out, want) {

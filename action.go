@@ -15,6 +15,7 @@ const (
 	ActionRollback ActionKind = "rollback"
 	ActionSink     ActionKind = "sink"
 	ActionReport   ActionKind = "report"
+	ActionReady    ActionKind = "ready" // asks the way of rolling back, when a watch begins
 )
 
 // ActionState is how far an action has come.
@@ -55,5 +56,6 @@ type Performer interface {
 type Performed struct {
 	Memory  json.RawMessage // kept with the action, for its next run
 	Again   time.Time       // due again then (repeat_interval, a mute's end); zero: done
+	Stuck   bool            // it waits for a person at the other side
 	Message string          // what the other side said, for the record
 }

@@ -24,6 +24,7 @@ var Modes = []RollbackMode{ModeOff, ModeSuggest, ModeApprove, ModeAuto}
 type RollbackPolicy struct {
 	Mode          RollbackMode
 	By            string // name of the way of doing it: the key of its configuration; empty is none
+	Asks          bool   // the way can say beforehand whether a version can be deployed
 	Countdown     time.Duration
 	ConfirmWithin time.Duration
 	PerService    int           // at most so many rollbacks of one service in In

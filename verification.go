@@ -39,14 +39,23 @@ type Verification struct {
 	Rollback  *Rollback  `json:"rollback"`
 	Incident  string     `json:"incident"`
 	Baseline  *Baseline  `json:"baseline,omitempty"`
-	Joined    []Joined   `json:"joined,omitempty"`  // deploys that joined this watch
-	Outages   []Span     `json:"outages,omitempty"` // of sources: the watch is longer by them
-	Answers   string     `json:"answers,omitempty"` // the verification whose rollback this deploy is
-	Late      bool       `json:"late,omitempty"`    // recorded later than act_within after its own time: tells nobody
+	Joined    []Joined   `json:"joined,omitempty"`   // deploys that joined this watch
+	Outages   []Span     `json:"outages,omitempty"`  // of sources: the watch is longer by them
+	WayBack   *WayBack   `json:"way_back,omitempty"` // what the tool said when the watch began, where it can be asked
+	Answers   string     `json:"answers,omitempty"`  // the verification whose rollback this deploy is
+	Late      bool       `json:"late,omitempty"`     // recorded later than act_within after its own time: tells nobody
 
 	Revision int64     `json:"revision"`
 	DueAt    time.Time `json:"-"`
 	Attempt  int       `json:"-"`
+}
+
+// WayBack is whether the version before could be deployed again, as its tool said when the watch began.
+type WayBack struct {
+	To   string    `json:"to"`
+	Open bool      `json:"open"`
+	Text string    `json:"text"` // what the tool said
+	At   time.Time `json:"at"`
 }
 
 // Joined is a deploy that joined a running watch: its own step and settle are left out.
@@ -122,10 +131,12 @@ type Rollback struct {
 	SentAt      *time.Time    `json:"sent_at,omitempty"`
 	ConfirmedAt *time.Time    `json:"confirmed_at,omitempty"`
 	RecoveredAt *time.Time    `json:"recovered_at,omitempty"`
-	SendAt      *time.Time    `json:"send_at,omitempty"` // end of the countdown
-	Number      int           `json:"number"`            // its action's key is rollback/<verification>/<number>
-	Person      bool          `json:"person,omitempty"`  // asked for by a person: skips some guards
-	Admin       bool          `json:"admin,omitempty"`   // may cross an irreversible deploy
-	Taken       bool          `json:"taken,omitempty"`   // the tool said yes
-	Answer      string        `json:"answer,omitempty"`  // deploy that confirmed it
+	SendAt      *time.Time    `json:"send_at,omitempty"`  // end of the countdown
+	Number      int           `json:"number"`             // its action's key is rollback/<verification>/<number>
+	Person      bool          `json:"person,omitempty"`   // asked for by a person: skips some guards
+	Admin       bool          `json:"admin,omitempty"`    // may cross an irreversible deploy
+	Taken       bool          `json:"taken,omitempty"`    // the tool said yes
+	Progress    string        `json:"progress,omitempty"` // what the tool said last
+	Stuck       bool          `json:"stuck,omitempty"`    // its task waits for a person
+	Answer      string        `json:"answer,omitempty"`   // deploy that confirmed it
 }

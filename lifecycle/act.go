@@ -35,6 +35,9 @@ func (r *Runner) act(ctx context.Context, a verifier.Action) {
 		return
 	}
 	said, err := performer.Perform(calling, a)
+	if a.Kind == verifier.ActionReady {
+		err = r.readied(ctx, a, said, err)
+	}
 	if said.Memory != nil {
 		a.Memory = said.Memory
 	}
@@ -75,7 +78,7 @@ func (r *Runner) tooOld(a verifier.Action) bool {
 
 func (r *Runner) succeeded(ctx context.Context, a verifier.Action, done verifier.Performed) {
 	if a.Kind == verifier.ActionRollback {
-		r.answer(ctx, a, Called{Message: done.Message})
+		r.answer(ctx, a, Called{Message: done.Message, Stuck: done.Stuck})
 	}
 	a.Attempt = 0
 	if !done.Again.IsZero() {
@@ -106,7 +109,8 @@ func (r *Runner) again(ctx context.Context, a verifier.Action, err error) {
 func (r *Runner) gaveUp(ctx context.Context, a verifier.Action, err error) {
 	if a.Kind == verifier.ActionRollback {
 		called := Called{Refused: err.Error()}
-		if errors.Is(err, verifier.ErrTemporary) {
+		var ended interface{ Began() bool }
+		if errors.Is(err, verifier.ErrTemporary) || errors.As(err, &ended) && ended.Began() {
 			called = Called{GaveUp: err.Error()}
 		}
 		r.answer(ctx, a, called)
@@ -114,6 +118,33 @@ func (r *Runner) gaveUp(ctx context.Context, a verifier.Action, err error) {
 	r.finish(ctx, a, verifier.ActionGivenUp, err.Error())
 	r.Log.Error("action given up", "action", a.Key, "err", err)
 	r.acted(a, "given_up")
+}
+
+// maxReadyTries is how often a tool that does not answer is asked whether the way back is open.
+const maxReadyTries = 3
+
+// readied notes what the tool said of the way back: that it is closed is an answer too.
+func (r *Runner) readied(ctx context.Context, a verifier.Action, said verifier.Performed, err error) error {
+	var order verifier.RollbackOrder
+	if json.Unmarshal(a.Payload, &order) != nil || err == nil && said.Message == "" {
+		return err
+	}
+	back := verifier.WayBack{To: order.Call.To, Open: err == nil, Text: said.Message, At: r.Now()}
+	if err != nil {
+		back.Text = err.Error()
+	}
+	world := r.World()
+	_, failed := r.Store.Decide(ctx, a.Subject, func(s *verifier.Scene) (verifier.Effects, error) {
+		return world.Step(s, Readied{a.Subject, back}, r.Now())
+	})
+	if err != nil && errors.Is(err, verifier.ErrTemporary) && a.Attempt < maxReadyTries {
+		return err
+	}
+	if isConflict(failed) {
+		return &verifier.TemporaryError{Err: failed}
+	}
+	r.failed("record whether "+a.Subject+" can be rolled back", failed)
+	return nil
 }
 
 // answer tells the verification how its rollback was received, before the action is put down: a crash between the two asks the

@@ -200,6 +200,7 @@ func (c *change) begin(v *verifier.Verification, d verifier.Deploy, answered *ve
 		return
 	}
 	c.out.RuleSet = &verifier.RuleSet{Hash: hash, Rules: rules}
+	c.askWayBack(v)
 	v.Until = d.At.Add(longestWatch(rules))
 	v.DueAt = d.At.Add(shortestStep(rules))
 	for i := range rules {

@@ -294,7 +294,9 @@ func needsPerson(v *verifier.Verification) bool {
 	switch v.Rollback.State {
 	case verifier.RollbackRefused, verifier.RollbackFailed:
 		return true
-	case verifier.RollbackApproved, verifier.RollbackSent, verifier.RollbackConfirmed, verifier.RollbackRecovered, verifier.RollbackCancelled:
+	case verifier.RollbackSent:
+		return v.Rollback.Stuck
+	case verifier.RollbackApproved, verifier.RollbackConfirmed, verifier.RollbackRecovered, verifier.RollbackCancelled:
 		return false // cancelled: it recovered, or somebody is at work there
 	case verifier.RollbackVetoed:
 		return page && !vetoedWithEnvironment(v.Rollback)
@@ -325,6 +327,9 @@ func (c *change) rollbackText(v *verifier.Verification) string {
 		}
 		return "Rolling back to " + r.To
 	case verifier.RollbackSent:
+		if r.Stuck {
+			return "Rollback to " + r.To + " was called for: " + r.Progress
+		}
 		return "Rollback to " + r.To + " was called for"
 	case verifier.RollbackConfirmed:
 		return r.To + " is back; checking that it helped"

@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"verifier"
+	"verifier/record"
 )
 
 // asked is how a rollback came to be asked for.
@@ -178,7 +179,7 @@ func RollbackKey(verification string, number int) string {
 }
 
 func (c *change) call(v *verifier.Verification) verifier.Action {
-	r, d := v.Rollback, v.Deploy
+	r := v.Rollback
 	key := RollbackKey(v.ID, r.Number)
 	reason := ""
 	if f := worst(v.Findings); f != nil {
@@ -188,13 +189,41 @@ func (c *change) call(v *verifier.Verification) verifier.Action {
 	if r.By != nil {
 		by = *r.By
 	}
-	payload, _ := json.Marshal(verifier.RollbackOrder{By: c.service(d).Rollback.By, Call: verifier.RollbackCall{
-		Type: "rollback", ID: key, Verification: v.ID, Service: d.Service, Environment: d.Environment, Target: d.Target,
-		From: d.Version, To: r.To, Reason: reason, By: by, At: c.now, URL: c.page(v.ID), Deploy: d,
-	}}) // unreachable error: plain fields
-	return verifier.Action{
-		Key: key, Kind: verifier.ActionRollback, Subject: v.ID, Payload: payload, State: verifier.ActionWaiting, Created: c.now, DueAt: c.now,
+	return c.orderTool(v, verifier.ActionRollback, verifier.RollbackCall{ID: key, To: r.To, Reason: reason, By: by})
+}
+
+// orderTool is an action for the tool that rolls the verification's deploy back.
+func (c *change) orderTool(v *verifier.Verification, kind verifier.ActionKind, call verifier.RollbackCall) verifier.Action {
+	d, service := v.Deploy, c.service(v.Deploy)
+	call.Type, call.Verification, call.Service, call.Environment, call.Target = "rollback", v.ID, d.Service, d.Environment, d.Target
+	call.From, call.At, call.URL, call.Deploy = d.Version, c.now, c.page(v.ID), d
+	names := map[string]string{}
+	for tool, name := range service.Names {
+		names[tool] = fillName(name, d)
 	}
+	payload, _ := json.Marshal(verifier.RollbackOrder{By: service.Rollback.By, Call: call, Names: names}) // unreachable error: plain fields
+	return verifier.Action{
+		Key: call.ID, Kind: kind, Subject: v.ID, Payload: payload, State: verifier.ActionWaiting, Created: c.now, DueAt: c.now,
+	}
+}
+
+// askWayBack orders the question whether the version before could be deployed again, where a rollback may come and the tool can be asked.
+func (c *change) askWayBack(v *verifier.Verification) {
+	policy := c.service(v.Deploy).Rollback
+	to, _ := record.LastGood(c.scene.History, v.Deploy)
+	if !policy.Asks || policy.Mode == verifier.ModeOff || to == "" || v.Late || v.Deploy.Kind == verifier.KindRollback || joins(v.Deploy) {
+		return
+	}
+	c.out.Actions = append(c.out.Actions, c.orderTool(v, verifier.ActionReady, verifier.RollbackCall{ID: "ready/" + v.ID, To: to}))
+}
+
+func (c *change) readied(e Readied) error {
+	v := c.watch(e.Verification)
+	if v == nil {
+		return fmt.Errorf("verification %s: %w", e.Verification, verifier.ErrNotFound)
+	}
+	v.WayBack = &e.WayBack
+	return nil
 }
 
 // called takes the answer of the tool that rolls back.
@@ -213,7 +242,10 @@ func (c *change) called(e Called) error {
 	case e.GaveUp != "" && r.State == verifier.RollbackSent:
 		c.settle(v, verifier.RollbackFailed, "", e.GaveUp)
 	case e.Refused == "" && e.GaveUp == "":
-		r.Taken = true
+		if r.Taken && r.Progress == e.Message && r.Stuck == e.Stuck {
+			return nil
+		}
+		r.Taken, r.Progress, r.Stuck = true, e.Message, e.Stuck
 		c.audit(Daemon, "rollback taken", v.ID, "", e.Message)
 	}
 	c.update(v)

@@ -37,7 +37,7 @@ const (
 	Auto   = "auto"
 )
 
-// Event is what happened: Arrived, Judged, Ordered, Called or Held.
+// Event is what happened: Arrived, Judged, Ordered, Called, Readied or Held.
 type Event interface{ event() }
 
 // Arrived says that the scene's deploy was recorded, or that new facts about it were.
@@ -69,6 +69,7 @@ type Called struct {
 	Verification string
 	Key          string // the action's
 	Message      string
+	Stuck        bool // the tool's task waits for a person
 	Refused      string
 	GaveUp       string
 }
@@ -76,6 +77,13 @@ type Called struct {
 // Held says that a hold was put: a rollback that waits is vetoed at once if it is covered.
 type Held struct{ Verification string }
 
+// Readied is what the tool said, when a watch began, of deploying the version before again.
+type Readied struct {
+	Verification string
+	WayBack      verifier.WayBack
+}
+
+func (Readied) event() {}
 func (Arrived) event() {}
 func (Held) event()    {}
 func (Judged) event()  {}
@@ -96,6 +104,8 @@ func (w World) Step(s *verifier.Scene, e Event, now time.Time) (verifier.Effects
 		err = c.ordered(e)
 	case Called:
 		err = c.called(e)
+	case Readied:
+		err = c.readied(e)
 	case Held:
 		c.held(e)
 	default:

@@ -172,8 +172,8 @@ func (r *RollbackConfig) check(p *problems, at func(...any) key) {
 	if r.Mode != nil && !slices.Contains(verifier.Modes, *r.Mode) {
 		p.bad(at("mode"), "%q is none; write off, suggest, approve or auto", *r.Mode)
 	}
-	if r.By != nil && r.By.Webhook == nil && r.By.Command == nil {
-		p.bad(at("by"), "is empty; write webhook or command")
+	if r.By != nil && r.By.Empty() {
+		p.bad(at("by"), "is empty; write %s", rollback.Keys())
 	}
 	if m := r.Most; m != nil {
 		for _, n := range []struct {
@@ -228,7 +228,7 @@ func (r *RollbackConfig) apply(to *verifier.RollbackPolicy) {
 		set(&to.In, m.In)
 	}
 	if r.By != nil {
-		to.By = wayName(*r.By)
+		to.By, to.Asks = wayName(*r.By), r.By.Follows()
 	}
 }
 
@@ -254,23 +254,13 @@ func (c *Config) ways(rt transport) (map[string]rollback.Way, error) {
 		if s.Rollback == nil || s.Rollback.By == nil {
 			continue
 		}
-		way, err := rollback.New(c.placed(*s.Rollback.By), rt)
+		way, err := rollback.New(s.Rollback.By.Placed(c.relative), rt)
 		if err != nil {
 			problems = append(problems, s.at.doc.bad(append(slices.Clone(s.at.key), "rollback", "by"), "%v", err))
 		}
 		out[wayName(*s.Rollback.By)] = way
 	}
 	return out, errors.Join(problems...)
-}
-
-// placed is a way of rolling back with its secret's file beside the configuration.
-func (c *Config) placed(way rollback.Config) rollback.Config {
-	if way.Webhook != nil {
-		hook := *way.Webhook
-		hook.SecretFile = c.relative(hook.SecretFile)
-		way.Webhook = &hook
-	}
-	return way
 }
 
 // hooks are the secrets of deploy tools, their files beside the configuration.

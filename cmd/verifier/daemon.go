@@ -139,13 +139,15 @@ func NewDaemon(ctx context.Context, path, listen string, log *slog.Logger) (_ *D
 
 // wire makes the loop and the server, top to bottom.
 func (d *Daemon) wire(cfg *Config) error {
+	ways := rollback.NewCaller(func(name string) (rollback.Way, bool) { way, ok := d.live().ways[name]; return way, ok })
 	d.runner = &lifecycle.Runner{
 		Store: d.store, World: d.world, Sources: func() lifecycle.Backends { return d.agent.watched(d.live().backends) }, Now: d.now, Log: d.log,
 		Performers: map[verifier.ActionKind]verifier.Performer{
 			verifier.ActionAlert: performer(func(ctx context.Context, a verifier.Action) (verifier.Performed, error) {
 				return d.live().alerting.Performer(d.store, d.muted).Perform(ctx, a)
 			}),
-			verifier.ActionRollback: rollback.NewCaller(func(name string) (rollback.Way, bool) { way, ok := d.live().ways[name]; return way, ok }),
+			verifier.ActionRollback: ways,
+			verifier.ActionReady:    rollback.Asker{Caller: ways},
 			verifier.ActionReport:   performer(d.sendReport),
 			verifier.ActionSink: &sinks.Performer{
 				Sink: func(name string) (sinks.Sink, bool) { sink, ok := d.live().sinks[name]; return sink, ok },

@@ -143,7 +143,21 @@ type Delivery struct {
 	Header     map[string][]string `json:"header,omitempty"` // without secrets
 	Body       []byte              `json:"body"`
 	By         string              `json:"by,omitempty"` // the token's name, or the hook's
+	Outcome    DeliveryOutcome     `json:"outcome"`
+	Problem    string              `json:"problem,omitempty"` // why it is not recorded as a deploy
 }
+
+// DeliveryOutcome is what became of a delivery.
+type DeliveryOutcome string
+
+// What becomes of deliveries. Those that are refused are not kept.
+const (
+	Recorded   DeliveryOutcome = "recorded"
+	Ignored    DeliveryOutcome = "ignored"    // says nothing about a deploy
+	Unmapped   DeliveryOutcome = "unmapped"   // says too little: a mapping of the hook has to say more
+	Unreadable DeliveryOutcome = "unreadable" // is not what the tool is known to send
+	Refused    DeliveryOutcome = "refused"    // the sender did not prove who it is
+)
 
 // Receipt is the answer to one recorded deploy event.
 type Receipt struct {

@@ -47,6 +47,15 @@ type VerificationFilter struct {
 	Active      bool // only those that have not ended
 }
 
+// DeliveryFilter selects deliveries, newest first; empty fields select all.
+type DeliveryFilter struct {
+	Page
+	Tool    string // the hook's name, or api
+	ID      string
+	Outcome DeliveryOutcome
+	Since   time.Time
+}
+
 // IncidentFilter selects incidents, newest first.
 type IncidentFilter struct {
 	Page

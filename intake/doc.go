@@ -1,7 +1,8 @@
 // Package intake takes the events of deploy tools: one file for each tool.
 //
 // A request is checked (who sent it, how large it is), mapped to deploys by a pure function, and given to the Recorder together with
-// the raw delivery; nothing is answered before both are written. Every field that is wrong is named in the answer. Events of a tool
+// the raw delivery; nothing is answered before both are written. A tool's own words are mapped to ours by the hook's map. Every field
+// that is wrong is named in the answer. Events of a tool
 // that say nothing about a deploy are kept as deliveries, and answered with the reason why they are ignored; what a tool sent with
 // the right secret and nobody can read is kept too, to be looked at.
 package intake
@@ -21,24 +22,12 @@ import (
 	"github.com/google/uuid"
 
 	"verifier"
-	"verifier/outbound"
 )
 
 // Recorder writes a delivery with its deploys, all or nothing.
 type Recorder interface {
 	Record(ctx context.Context, d verifier.Delivery, deploys []verifier.Deploy) ([]verifier.Receipt, error)
-}
-
-// Hook is how a tool proves who it is.
-type Hook struct {
-	Header     string          `yaml:"header"` // that holds the secret, where the tool signs nothing
-	Secret     outbound.Secret `yaml:"secret"`
-	SecretFile string          `yaml:"secret_file"`
-}
-
-// Config is the hooks by tool.
-type Config struct {
-	Hooks map[string]Hook
+	Refused(hook string, why error) // a sender that did not prove who it is; nothing is kept of it
 }
 
 // MaxBody is the largest body that is read.
@@ -56,53 +45,12 @@ func (e *Error) Error() string { return e.Problem }
 // Status is the HTTP status that answers it.
 func (e *Error) Status() int { return e.Code }
 
-// tool is one deploy tool: who may send, and what a delivery means. ignored says why a delivery without deploys is none.
-type tool struct {
-	header string // names the tool's own header with the delivery's id
-	signs  bool   // and so needs no header for the secret
-	check  func(hook hook, r *http.Request, body []byte) error
-	apply  func(d verifier.Delivery) (deploys []verifier.Deploy, ignored string, err error)
-}
-
-var tools = map[string]tool{
-	"github":  {header: "X-GitHub-Delivery", signs: true, check: checkGitHub, apply: MapGitHub},
-	"octopus": {check: checkOctopus, apply: MapOctopus},
-}
-
-// hook is one that is configured, with its secret read.
-type hook struct {
-	header string
-	secret outbound.Secret
-}
-
-func (c Hook) read(name string) (hook, error) {
-	t, known := tools[name]
-	if !known {
-		return hook{}, fmt.Errorf("hooks.%s: no such tool; github and octopus are there, others post to /v1/deploys", name)
-	}
-	secret, err := outbound.ReadSecret(c.Secret.Reveal(), c.SecretFile)
-	switch {
-	case err != nil:
-		return hook{}, fmt.Errorf("hooks.%s: %w", name, err)
-	case secret == "":
-		return hook{}, fmt.Errorf("hooks.%s: the secret is missing; write secret_file", name)
-	case t.signs && c.Header != "":
-		return hook{}, fmt.Errorf("hooks.%s: header has no meaning here: %s signs what it sends; take it out", name, name)
-	case !t.signs && c.Header == "":
-		return hook{}, fmt.Errorf("hooks.%s: header is missing; write the name of the header that holds the secret, like X-Key", name)
-	}
-	return hook{c.Header, secret}, nil
-}
-
 // New serves POST /v1/deploys and POST /v1/hooks/{tool}. fail writes an error as the API does. Who may use /v1/deploys was checked
 // before.
 func New(c Config, r Recorder, fail func(http.ResponseWriter, *http.Request, error), now func() time.Time) (http.Handler, error) {
-	hooks := map[string]hook{}
-	for name, configured := range c.Hooks {
-		var err error
-		if hooks[name], err = configured.read(name); err != nil {
-			return nil, err
-		}
+	hooks, err := NewHooks(c)
+	if err != nil {
+		return nil, err
 	}
 	h := &handler{recorder: r, fail: fail, now: now, hooks: hooks}
 	mux := http.NewServeMux()
@@ -115,7 +63,7 @@ type handler struct {
 	recorder Recorder
 	fail     func(http.ResponseWriter, *http.Request, error)
 	now      func() time.Time
-	hooks    map[string]hook
+	hooks    Hooks
 }
 
 func (h *handler) api(w http.ResponseWriter, r *http.Request) {
@@ -136,37 +84,49 @@ func (h *handler) api(w http.ResponseWriter, r *http.Request) {
 
 func (h *handler) hooked(w http.ResponseWriter, r *http.Request) {
 	name := r.PathValue("tool")
-	t, known := tools[name]
 	hook, configured := h.hooks[name]
-	if !known || !configured {
+	if !configured {
 		h.fail(w, r, fmt.Errorf("hook %s: %w; write hooks: {%s: {secret_file: …}} in verifier.yaml", name, verifier.ErrNotFound, name))
 		return
 	}
 	body, err := read(w, r)
 	if err == nil {
-		err = t.check(hook, r, body)
+		err = hook.check(hook, r, body)
+	}
+	if err != nil {
+		h.recorder.Refused(name, err)
+		h.fail(w, r, err)
+		return
+	}
+	delivery := h.delivery(r, name, r.Header.Get(hook.delivery), body)
+	delete(delivery.Header, http.CanonicalHeaderKey(hook.Header))
+	delivery.By = name
+	h.take(w, r, hook, delivery)
+}
+
+// take records what a delivery means. What says nothing, or is not understood, is kept to be looked at.
+func (h *handler) take(w http.ResponseWriter, r *http.Request, hook *hook, d verifier.Delivery) {
+	mapped, err := hook.mapped(d)
+	switch {
+	case err != nil:
+		d.Outcome, d.Problem = verifier.Unreadable, err.Error()
+	case mapped.Unmapped != "":
+		d.Outcome, d.Problem = verifier.Unmapped, mapped.Unmapped
+	case mapped.Ignored != "":
+		d.Outcome, d.Problem = verifier.Ignored, mapped.Ignored
+	}
+	if err == nil && len(mapped.Deploys) > 0 {
+		h.record(w, r, d, mapped.Deploys)
+		return
+	}
+	if _, keep := h.recorder.Record(r.Context(), d, nil); keep != nil {
+		err = keep
 	}
 	if err != nil {
 		h.fail(w, r, err)
 		return
 	}
-	delivery := h.delivery(r, name, r.Header.Get(t.header), body)
-	delete(delivery.Header, http.CanonicalHeaderKey(hook.header))
-	delivery.By = name
-	deploys, ignored, err := t.apply(delivery)
-	if err != nil || ignored != "" {
-		if _, keep := h.recorder.Record(r.Context(), delivery, nil); keep != nil {
-			err = keep
-		}
-	}
-	switch {
-	case err != nil:
-		h.fail(w, r, err)
-	case ignored != "":
-		answer(w, http.StatusOK, map[string]string{"ignored": ignored})
-	default:
-		h.record(w, r, delivery, deploys)
-	}
+	answer(w, http.StatusOK, map[string]string{string(d.Outcome): d.Problem})
 }
 
 func (h *handler) record(w http.ResponseWriter, r *http.Request, d verifier.Delivery, deploys []verifier.Deploy) {

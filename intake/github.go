@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"net/url"
 	"regexp"
+	"strconv"
 	"strings"
 	"time"
 
@@ -16,13 +17,13 @@ import (
 )
 
 // checkGitHub holds the body against its signature.
-func checkGitHub(hook hook, r *http.Request, body []byte) error {
+func checkGitHub(h *hook, r *http.Request, body []byte) error {
 	given, ok := strings.CutPrefix(r.Header.Get("X-Hub-Signature-256"), "sha256=")
 	if !ok {
 		return &Error{http.StatusUnauthorized, "X-Hub-Signature-256 is missing; set the webhook's secret in GitHub"}
 	}
 	signature, err := hex.DecodeString(given)
-	mac := hmac.New(sha256.New, []byte(hook.secret.Reveal()))
+	mac := hmac.New(sha256.New, []byte(h.secret.Reveal()))
 	mac.Write(body)
 	if err != nil || !hmac.Equal(signature, mac.Sum(nil)) {
 		return &Error{http.StatusUnauthorized, "X-Hub-Signature-256 does not fit the body; is the secret the same on both sides?"}
@@ -47,6 +48,7 @@ type gitHubEvent struct {
 		ID          int64           `json:"id"`
 		SHA         string          `json:"sha"`
 		Ref         string          `json:"ref"`
+		Task        string          `json:"task"`
 		Environment string          `json:"environment"`
 		Payload     json.RawMessage `json:"payload"`
 		Creator     struct {
@@ -54,8 +56,9 @@ type gitHubEvent struct {
 		} `json:"creator"`
 	} `json:"deployment"`
 	Repository struct {
-		Name    string `json:"name"`
-		HTMLURL string `json:"html_url"`
+		Name     string `json:"name"`
+		FullName string `json:"full_name"`
+		HTMLURL  string `json:"html_url"`
 	} `json:"repository"`
 }
 
@@ -64,9 +67,20 @@ var gitHubStates = map[string]verifier.Status{
 	"pending": verifier.Started, "queued": verifier.Started, "waiting": verifier.Started, "in_progress": verifier.Started,
 }
 
-// MapGitHub reads a deployment_status event. The service is payload.service, else the repository's name; the version
+// gitHub signs what it sends.
+var gitHub = tool{
+	delivery: "X-GitHub-Delivery", signs: true, check: checkGitHub, read: readGitHub,
+	fields: []string{"repo", "task", "deployment_environment", "ref", "sha", "creator"},
+	where: map[string]string{
+		"service": "deployment.payload.service", "environment": "deployment_status.environment", "version": "deployment.payload.version",
+		"at": "deployment_status.created_at", "target": "deployment.payload.target", "team": "deployment.payload.team", "commit": "deployment.sha",
+		"by": "deployment.creator.login", "group": "deployment.payload.group", "url": "deployment_status.log_url", "repository": "repository.html_url",
+	},
+}
+
+// readGitHub reads a deployment_status event. The service is payload.service, else the repository's name; the version
 // payload.version, else a ref that looks like one, else the commit. ignored says why an event is no deploy.
-func MapGitHub(in verifier.Delivery) (deploys []verifier.Deploy, ignored string, err error) {
+func readGitHub(_ *hook, in verifier.Delivery) (events []Event, ignored string, err error) {
 	if event := http.Header(in.Header).Get("X-GitHub-Event"); event != "deployment_status" {
 		return nil, fmt.Sprintf("%.60q events say nothing about deploys; deployment_status does", event), nil
 	}
@@ -91,7 +105,10 @@ func MapGitHub(in verifier.Delivery) (deploys []verifier.Deploy, ignored string,
 		return nil, fmt.Sprintf("the state %.40q is not known", e.Status.State), nil
 	}
 	d := e.deploy(status)
-	return []verifier.Deploy{d}, "", gitHubProblems(d, in.ReceivedAt)
+	return []Event{{d, map[string]string{
+		"repo": e.Repository.FullName, "task": e.Deployment.Task, "deployment_environment": d.Environment, "ref": e.Deployment.Ref,
+		"sha": e.Deployment.SHA, "creator": d.By,
+	}}}, "", nil
 }
 
 // gitHubBody is the JSON, which may come as a form's field.
@@ -109,7 +126,7 @@ func gitHubBody(in verifier.Delivery) ([]byte, error) {
 func (e gitHubEvent) deploy(status verifier.Status) verifier.Deploy {
 	said := e.payload()
 	d := verifier.Deploy{
-		ID:     fmt.Sprintf("github:%d", e.Deployment.ID),
+		ID:     strconv.FormatInt(e.Deployment.ID, 10),
 		Place:  verifier.Place{Service: or(said.Service, e.Repository.Name), Environment: or(e.Status.Environment, e.Deployment.Environment), Target: said.Target},
 		Status: status, Change: verifier.Release, At: e.Status.CreatedAt.UTC(), Commit: e.Deployment.SHA, Repository: e.Repository.HTMLURL,
 		By: or(e.Deployment.Creator.Login, e.Status.Creator.Login), URL: or(e.Status.LogURL, e.Status.TargetURL), Version: said.Version,
@@ -160,32 +177,4 @@ func or(a, b string) string {
 		return a
 	}
 	return b
-}
-
-func gitHubProblems(d verifier.Deploy, now time.Time) error {
-	var problems []verifier.FieldError
-	bad := func(field, problem string) {
-		if problem != "" {
-			problems = append(problems, verifier.FieldError{Field: field, Problem: problem})
-		}
-	}
-	bad("deployment.payload.service", verifier.NameProblem(d.Service))
-	bad("deployment_status.environment", verifier.NameProblem(d.Environment))
-	bad("deployment.payload.version", verifier.VersionProblem(d.Version))
-	bad("deployment_status.created_at", timeProblem(d.At, now))
-	if d.Target != "" {
-		bad("deployment.payload.target", verifier.NameProblem(d.Target))
-	}
-	if d.Team != "" {
-		bad("deployment.payload.team", verifier.NameProblem(d.Team))
-	}
-	bad("deployment.sha", textProblem(d.Commit))
-	bad("deployment.creator.login", textProblem(d.By))
-	bad("deployment.payload.group", textProblem(d.Group))
-	bad("deployment_status.log_url", textProblem(d.URL))
-	bad("repository.html_url", textProblem(d.Repository))
-	if len(problems) == 0 {
-		return nil
-	}
-	return &verifier.InvalidError{Fields: problems}
 }

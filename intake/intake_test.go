@@ -28,6 +28,8 @@ type kept struct {
 	deploys    []verifier.Deploy
 }
 
+func (k *kept) Refused(string, error) {}
+
 func (k *kept) Record(_ context.Context, d verifier.Delivery, deploys []verifier.Deploy) ([]verifier.Receipt, error) {
 	k.deliveries = append(k.deliveries, d)
 	var receipts []verifier.Receipt
@@ -189,7 +191,7 @@ func TestGitHubVariants(t *testing.T) {
 	} {
 		body := fmt.Sprintf(`{"deployment_status":{"id":2,"state":%q,"environment":"production","created_at":"2026-11-24T09:00:00Z"},
 			"deployment":{"id":1,"sha":"abc","ref":%q,"payload":%s},"repository":{"name":"shop"}}`, c.state, c.ref, c.payload)
-		deploys, ignored, err := MapGitHub(verifier.Delivery{Body: []byte(body), ReceivedAt: now, Header: map[string][]string{"X-Github-Event": {"deployment_status"}}})
+		deploys, ignored, err := mapped("github", verifier.Delivery{Body: []byte(body), ReceivedAt: now, Header: map[string][]string{"X-Github-Event": {"deployment_status"}}})
 		if err != nil || !strings.Contains(ignored, c.ignored) || (ignored == "") != (len(deploys) == 1) {
 			t.Errorf("%+v: %v %q %v", c, deploys, ignored, err)
 			continue
@@ -214,7 +216,7 @@ func TestGitHubRefusals(t *testing.T) {
 	}
 	r := httptest.NewRequest(http.MethodPost, "/", nil)
 	r.Header.Set("X-Hub-Signature-256", vector.Signature)
-	if err := checkGitHub(hook{secret: outbound.Secret(vector.Secret)}, r, []byte(vector.Body)); err != nil {
+	if err := checkGitHub(&hook{secret: outbound.Secret(vector.Secret)}, r, []byte(vector.Body)); err != nil {
 		t.Errorf("GitHub's own vector: %v", err)
 	}
 	_, h := serve(t)
@@ -317,7 +319,7 @@ func TestCSVFiles(t *testing.T) {
 	}
 }
 
-func FuzzMapGitHub(f *testing.F) {
+func FuzzGitHub(f *testing.F) {
 	text, err := os.ReadFile("../testdata/github/deployment_status.json")
 	if err != nil {
 		f.Fatal(err)
@@ -330,7 +332,7 @@ func FuzzMapGitHub(f *testing.F) {
 		if form {
 			header["Content-Type"] = []string{"application/x-www-form-urlencoded"}
 		}
-		deploys, ignored, err := MapGitHub(verifier.Delivery{Body: []byte(body), ReceivedAt: now, Header: header})
+		deploys, ignored, err := mapped("github", verifier.Delivery{Body: []byte(body), ReceivedAt: now, Header: header})
 		if err != nil && !errors.Is(err, verifier.ErrInvalid) {
 			t.Errorf("%v is no ErrInvalid", err)
 		}
@@ -374,7 +376,7 @@ func FuzzReadCSV(f *testing.F) {
 func TestGitHubOwnVerdict(t *testing.T) {
 	body := fmt.Sprintf(`{"deployment_status":{"id":3,"state":"failure","environment":"production","created_at":"2026-11-24T09:00:00Z","description":%q},
 		"deployment":{"id":1,"sha":"abc","ref":"main"},"repository":{"name":"shop"}}`, verifier.OwnStatus+"failed: Error ratio 3.1 %")
-	deploys, ignored, err := MapGitHub(verifier.Delivery{Body: []byte(body), ReceivedAt: now, Header: map[string][]string{"X-Github-Event": {"deployment_status"}}})
+	deploys, ignored, err := mapped("github", verifier.Delivery{Body: []byte(body), ReceivedAt: now, Header: map[string][]string{"X-Github-Event": {"deployment_status"}}})
 	if err != nil || len(deploys) != 0 || ignored != "it is verifier's own verdict" {
 		t.Errorf("%v %q %v", deploys, ignored, err)
 	}

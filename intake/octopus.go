@@ -1,10 +1,8 @@
 package intake
 
 import (
-	"crypto/subtle"
 	"encoding/json"
 	"fmt"
-	"net/http"
 	"slices"
 	"strings"
 	"time"
@@ -13,16 +11,15 @@ import (
 	"verifier"
 )
 
-// checkOctopus compares the one static header that a subscription may send.
-func checkOctopus(hook hook, r *http.Request, _ []byte) error {
-	given := r.Header.Get(hook.header)
-	switch {
-	case given == "":
-		return &Error{http.StatusUnauthorized, "the header " + hook.header + " is missing; set it as the subscription's header key and value in Octopus"}
-	case subtle.ConstantTimeCompare([]byte(given), []byte(hook.secret.Reveal())) != 1:
-		return &Error{http.StatusUnauthorized, "the header " + hook.header + " does not hold the secret of hooks.octopus"}
-	}
-	return nil
+// octopus sends one static header.
+var octopus = tool{
+	check: checkSecret, read: readOctopus,
+	fields: []string{"project", "release", "octopus_environment", "tenant", "category", "space", "username"},
+	where: map[string]string{
+		"service": "Payload.Event.MessageReferences (Projects)", "environment": "Payload.Event.MessageReferences (Environments)",
+		"version": "Payload.Event.MessageReferences (Releases)", "target": "Payload.Event.MessageReferences (Tenants)",
+		"id": "Payload.Event.RelatedDocumentIds", "at": "Payload.Event.Occurred", "by": "Payload.Event.Username", "url": "Payload.Event.ServerUri",
+	},
 }
 
 type octopusBody struct {
@@ -53,9 +50,9 @@ var octopusStatuses = map[string]verifier.Status{
 	"DeploymentStarted": verifier.Started, "DeploymentSucceeded": verifier.Succeeded, "DeploymentFailed": verifier.Failed, "TaskCanceled": verifier.Failed,
 }
 
-// MapOctopus reads a subscription's event, or an old server's digest of several. Names are cut out of the message where the event says
+// readOctopus reads a subscription's event, or an old server's digest of several. Names are cut out of the message where the event says
 // that they stand; ignored says why an event is no deploy.
-func MapOctopus(in verifier.Delivery) (deploys []verifier.Deploy, ignored string, err error) {
+func readOctopus(_ *hook, in verifier.Delivery) (found []Event, ignored string, err error) {
 	var body octopusBody
 	if err := json.Unmarshal(in.Body, &body); err != nil {
 		return nil, "", verifier.Invalid("body", "is no event of an Octopus subscription: %v", err)
@@ -74,21 +71,18 @@ func MapOctopus(in verifier.Delivery) (deploys []verifier.Deploy, ignored string
 			continue
 		}
 		d := e.deploy(status, body.Payload.ServerURI)
-		if err := octopusProblems(d, in.ReceivedAt); err != nil {
-			return nil, "", err
-		}
-		deploys = append(deploys, d)
+		found = append(found, Event{d, map[string]string{
+			"project": d.Service, "release": d.Version, "octopus_environment": d.Environment, "tenant": d.Target, "category": e.Category,
+			"space": e.SpaceID, "username": e.Username,
+		}})
 	}
-	if len(deploys) > 0 {
-		ignored = ""
-	}
-	return deploys, ignored, nil
+	return found, ignored, nil
 }
 
 func (e octopusEvent) deploy(status verifier.Status, server string) verifier.Deploy {
 	id := e.document("Deployments-")
 	d := verifier.Deploy{
-		ID:      "octopus:" + id,
+		ID:      id,
 		Place:   verifier.Place{Service: e.named("Projects-"), Environment: e.named("Environments-"), Target: e.named("Tenants-")},
 		Version: e.named("Releases-"), Status: status, Change: verifier.Release, At: e.Occurred.UTC(), By: e.Username,
 	}
@@ -120,27 +114,4 @@ func (e octopusEvent) named(kind string) string {
 		}
 	}
 	return ""
-}
-
-func octopusProblems(d verifier.Deploy, now time.Time) error {
-	var problems []verifier.FieldError
-	bad := func(field, problem string) {
-		if problem != "" {
-			problems = append(problems, verifier.FieldError{Field: "Payload.Event." + field, Problem: problem})
-		}
-	}
-	bad("MessageReferences (Projects)", verifier.NameProblem(d.Service))
-	bad("MessageReferences (Environments)", verifier.NameProblem(d.Environment))
-	bad("MessageReferences (Releases)", verifier.VersionProblem(d.Version))
-	if d.Target != "" {
-		bad("MessageReferences (Tenants)", verifier.NameProblem(d.Target))
-	}
-	bad("RelatedDocumentIds", idProblem(d.ID))
-	bad("Occurred", timeProblem(d.At, now))
-	bad("Username", textProblem(d.By))
-	bad("ServerUri", textProblem(d.URL))
-	if len(problems) == 0 {
-		return nil
-	}
-	return &verifier.InvalidError{Fields: problems}
 }

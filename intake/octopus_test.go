@@ -25,7 +25,7 @@ func octopusDelivery(t testing.TB, change func(string) string) verifier.Delivery
 	return verifier.Delivery{Body: []byte(change(string(text))), ReceivedAt: now}
 }
 
-func TestMapOctopus(t *testing.T) {
+func TestOctopus(t *testing.T) {
 	same := func(s string) string { return s }
 	as := func(category string) func(string) string {
 		return func(s string) string {
@@ -50,7 +50,7 @@ func TestMapOctopus(t *testing.T) {
 		{"a change of a project", as("Modified"), ""},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			deploys, ignored, err := MapOctopus(octopusDelivery(t, tt.change))
+			deploys, ignored, err := mapped("octopus", octopusDelivery(t, tt.change))
 			if err != nil || (tt.status == "") != (ignored != "") || (len(deploys) == 0) != (ignored != "") {
 				t.Fatalf("got %+v, ignored %q, %v", deploys, ignored, err)
 			}
@@ -92,7 +92,7 @@ func TestOctopusDigest(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	deploys, ignored, err := MapOctopus(verifier.Delivery{Body: text, ReceivedAt: now})
+	deploys, ignored, err := mapped("octopus", verifier.Delivery{Body: text, ReceivedAt: now})
 	if err != nil || ignored != "" || len(deploys) != 2 || deploys[1].Version != "0.1.178" {
 		t.Errorf("got %+v, ignored %q, %v", deploys, ignored, err)
 	}
@@ -100,19 +100,27 @@ func TestOctopusDigest(t *testing.T) {
 
 func TestOctopusTroubles(t *testing.T) {
 	for want, change := range map[string]func(string) string{
-		"MessageReferences (Releases)": func(s string) string {
-			return strings.Replace(s, "Releases-11138\",\n          \"StartIndex\": 57", "Releases-11138\",\n          \"StartIndex\": 570", 1)
-		},
 		"Payload.Event": func(string) string { return `{"Payload":{}}` },
 		"body":          func(string) string { return `[` },
 		"Occurred": func(s string) string {
 			return strings.Replace(s, `"Occurred": "2023-09-19`, `"Occurred": "2093-09-19`, 1)
 		},
 	} {
-		_, _, err := MapOctopus(octopusDelivery(t, change))
+		_, _, err := mapped("octopus", octopusDelivery(t, change))
 		if !errors.Is(err, verifier.ErrInvalid) || !strings.Contains(err.Error(), want) {
 			t.Errorf("%v, want an invalid %s", err, want)
 		}
+	}
+}
+
+// TestOctopusUnmapped is an event that does not say which release it is about.
+func TestOctopusUnmapped(t *testing.T) {
+	without := func(s string) string {
+		return strings.Replace(s, "Releases-11138\",\n          \"StartIndex\": 57", "Releases-11138\",\n          \"StartIndex\": 570", 1)
+	}
+	deploys, why, err := mapped("octopus", octopusDelivery(t, without))
+	if len(deploys) > 0 || err != nil || !strings.HasPrefix(why, `no version: no entry of hooks.octopus.map says it for {category: "DeploymentFailed"`) {
+		t.Errorf("got %v, %q, %v", deploys, why, err)
 	}
 }
 
@@ -123,13 +131,13 @@ func TestOctopusHeader(t *testing.T) {
 			t.Fatal(err)
 		}
 		r.Header.Set("X-Key", key)
-		if err := checkOctopus(hook{header: "X-Key", secret: "open sesame"}, r, nil); (err == nil) != ok {
+		if err := checkSecret(&hook{Hook: Hook{Header: "X-Key"}, secret: "open sesame"}, r, nil); (err == nil) != ok {
 			t.Errorf("%q: %v", key, err)
 		}
 	}
 }
 
-func FuzzMapOctopus(f *testing.F) {
+func FuzzOctopus(f *testing.F) {
 	text, err := os.ReadFile(octopusFixture)
 	if err != nil {
 		f.Fatal(err)
@@ -137,7 +145,7 @@ func FuzzMapOctopus(f *testing.F) {
 	f.Add(string(text))
 	f.Add(`{"Payload":{"Events":[{"Category":"DeploymentStarted","RelatedDocumentIds":["Deployments-1"]}]}}`)
 	f.Fuzz(func(t *testing.T, body string) {
-		deploys, ignored, err := MapOctopus(verifier.Delivery{Body: []byte(body), ReceivedAt: now})
+		deploys, ignored, err := mapped("octopus", verifier.Delivery{Body: []byte(body), ReceivedAt: now})
 		if err != nil && !errors.Is(err, verifier.ErrInvalid) {
 			t.Errorf("%v is no ErrInvalid", err)
 		}

@@ -25,6 +25,7 @@ type Prometheus struct {
 	lag           *prometheus.GaugeVec
 	slowed        *prometheus.GaugeVec
 	actions       *prometheus.CounterVec
+	deliveries    *prometheus.CounterVec
 	rules         prometheus.Gauge
 	reloadFailed  prometheus.Gauge
 }
@@ -46,12 +47,13 @@ func NewPrometheus(version string, counts func(context.Context) (active, waiting
 		lag:          prometheus.NewGaugeVec(prometheus.GaugeOpts{Name: "verifier_source_lag_seconds", Help: "How old the newest event of a source was when it was last looked for; what its lag is set to where that is not known."}, []string{"source"}),
 		slowed:       prometheus.NewGaugeVec(prometheus.GaugeOpts{Name: "verifier_source_slowed_seconds", Help: "By how much longer than wanted a watch waits between two questions to a source, for its budget's sake."}, []string{"source"}),
 		actions:      counter("verifier_actions_total", "Alerts, rollback calls and reports by how they ended.", "kind", "result"),
+		deliveries:   counter("verifier_deliveries_total", "What deploy tools sent, by what became of it.", "tool", "outcome"),
 		rules:        prometheus.NewGauge(prometheus.GaugeOpts{Name: "verifier_rules_loaded", Help: "Rules in force."}),
 		reloadFailed: prometheus.NewGauge(prometheus.GaugeOpts{Name: "verifier_rules_reload_failed", Help: "1 while the files on disk are wrong and older ones are in force."}),
 	}
 	build := prometheus.NewGauge(prometheus.GaugeOpts{Name: "verifier_build_info", Help: "Always 1.", ConstLabels: prometheus.Labels{"version": version}})
 	build.Set(1)
-	p.registry.MustRegister(p.deploys, p.verifications, p.rollbacks, p.lateness, p.querySeconds, p.queries, p.lag, p.slowed, p.actions, p.rules,
+	p.registry.MustRegister(p.deploys, p.verifications, p.rollbacks, p.lateness, p.querySeconds, p.queries, p.lag, p.slowed, p.actions, p.deliveries, p.rules,
 		p.reloadFailed, build, &waiting{counts}, collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	return p
 }
@@ -63,6 +65,11 @@ func counter(name, help string, labels ...string) *prometheus.CounterVec {
 // Handler serves them.
 func (p *Prometheus) Handler() http.Handler {
 	return promhttp.HandlerFor(p.registry, promhttp.HandlerOpts{ErrorHandling: promhttp.ContinueOnError})
+}
+
+// Delivered counts what a deploy tool sent.
+func (p *Prometheus) Delivered(tool string, outcome verifier.DeliveryOutcome) {
+	p.deliveries.WithLabelValues(tool, string(outcome)).Inc()
 }
 
 // Recorded counts a deploy event that brought something new.

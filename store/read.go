@@ -329,17 +329,51 @@ func (s *Store) Audit(ctx context.Context, subject string, limit int) ([]verifie
 	}, `SELECT at, sender, what, subject, reason, detail FROM audit WHERE subject = $1 ORDER BY at DESC, id DESC LIMIT $2`, subject, limit)
 }
 
-// Deliveries lists what tools have sent, newest first, at most limit.
-func (s *Store) Deliveries(ctx context.Context, limit int) ([]verifier.Delivery, error) {
-	return collect(s.pool(ctx), func(rows *sql.Rows) (d verifier.Delivery, err error) {
+// Deliveries lists what tools have sent, newest first, at most f.Limit; next is the cursor of the page after it.
+func (s *Store) Deliveries(ctx context.Context, f verifier.DeliveryFilter) (_ []verifier.Delivery, next string, err error) {
+	before, id, tool, err := deliveryCursor(f.After)
+	if err != nil {
+		return nil, "", err
+	}
+	since := int64(0)
+	if !f.Since.IsZero() {
+		since = millis(f.Since)
+	}
+	size := f.Size()
+	list, err := collect(s.pool(ctx), func(rows *sql.Rows) (d verifier.Delivery, err error) {
 		var at int64
 		var header string
-		if err := rows.Scan(&d.Tool, &d.ID, &at, &d.By, &header, &d.Body); err != nil {
+		if err := rows.Scan(&d.Tool, &d.ID, &at, &d.By, &header, &d.Body, &d.Outcome, &d.Problem); err != nil {
 			return d, err
 		}
 		d.ReceivedAt = fromMillis(at)
 		return d, json.Unmarshal([]byte(header), &d.Header)
-	}, `SELECT tool, id, received_at, sender, header, body FROM deliveries ORDER BY received_at DESC LIMIT $1`, limit)
+	}, `SELECT tool, id, received_at, sender, header, body, outcome, problem FROM deliveries
+		WHERE ($1 = '' OR tool = $1) AND ($2 = '' OR id = $2) AND ($3 = '' OR outcome = $3) AND received_at >= $4
+			AND ($5 = 0 OR received_at < $5 OR received_at = $5 AND (id < $6 OR id = $6 AND tool < $7))
+		ORDER BY received_at DESC, id DESC, tool DESC LIMIT $8`, f.Tool, f.ID, f.Outcome, since, before, id, tool, size+1)
+	if err != nil {
+		return nil, "", fmt.Errorf("list deliveries: %w", err)
+	}
+	if len(list) > size {
+		last := list[size-1]
+		next, list = fmt.Sprintf("%d/%s/%s", millis(last.ReceivedAt), last.Tool, last.ID), list[:size]
+	}
+	return list, next, nil
+}
+
+func deliveryCursor(after string) (before int64, id, tool string, err error) {
+	if after == "" {
+		return 0, "", "", nil
+	}
+	parts := strings.SplitN(after, "/", 3)
+	if len(parts) == 3 {
+		before, err = strconv.ParseInt(parts[0], 10, 64)
+	}
+	if len(parts) != 3 || err != nil {
+		return 0, "", "", verifier.Invalid("after", "%.40q is no cursor; write the next of the page before", after)
+	}
+	return before, parts[2], parts[1], nil
 }
 
 // History is the past of a place, newest first, as a scene sees it.

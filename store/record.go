@@ -46,8 +46,13 @@ func (t *tx) putDelivery(d verifier.Delivery) error {
 	if body == nil {
 		body = []byte{}
 	}
-	return t.exec(`INSERT INTO deliveries (tool, id, received_at, sender, header, body) VALUES ($1, $2, $3, $4, $5, $6)
-		ON CONFLICT (tool, id) DO NOTHING`, d.Tool, d.ID, millis(d.ReceivedAt), d.By, string(header), body)
+	outcome := d.Outcome
+	if outcome == "" {
+		outcome = verifier.Recorded
+	}
+	return t.exec(`INSERT INTO deliveries (tool, id, received_at, sender, header, body, outcome, problem) VALUES ($1, $2, $3, $4, $5, $6, $7, $8)
+		ON CONFLICT (tool, id) DO UPDATE SET outcome = excluded.outcome, problem = excluded.problem`,
+		d.Tool, d.ID, millis(d.ReceivedAt), d.By, string(header), body, outcome, d.Problem)
 }
 
 func (s *Store) recordOne(t *tx, fact verifier.Deploy, now time.Time, decide Decide) (verifier.Receipt, error) {

@@ -372,7 +372,7 @@ func testRetain(t *testing.T, s *Store) {
 	if err := s.Retain(t.Context(), noon.AddDate(0, 0, 31), 0, 30*24*time.Hour); err != nil {
 		t.Fatal(err)
 	}
-	if list, err := s.Deliveries(t.Context(), 10); err != nil || len(list) != 2 {
+	if list, _, err := s.Deliveries(t.Context(), verifier.DeliveryFilter{}); err != nil || len(list) != 2 {
 		t.Errorf("%d deliveries are kept, %v; want 2", len(list), err)
 	}
 }

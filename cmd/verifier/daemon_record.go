@@ -30,6 +30,13 @@ func (r recorder) Record(ctx context.Context, delivery verifier.Delivery, deploy
 	if err != nil {
 		return nil, err
 	}
+	if delivery.Outcome == "" {
+		delivery.Outcome = verifier.Recorded
+	}
+	r.metrics.Delivered(delivery.Tool, delivery.Outcome)
+	if delivery.Outcome == verifier.Unmapped || delivery.Outcome == verifier.Unreadable {
+		r.log.Warn("a delivery is no deploy", "hook", delivery.Tool, "delivery", delivery.ID, "outcome", delivery.Outcome, "why", delivery.Problem)
+	}
 	for i := range receipts {
 		receipts[i].URL = r.page(receipts[i])
 		if s, ok := seen[receipts[i].ID]; ok {
@@ -38,6 +45,12 @@ func (r recorder) Record(ctx context.Context, delivery verifier.Delivery, deploy
 		}
 	}
 	return receipts, nil
+}
+
+// Refused counts a sender that did not prove who it is.
+func (r recorder) Refused(hook string, why error) {
+	r.metrics.Delivered(hook, verifier.Refused)
+	r.log.Warn("a delivery was refused", "hook", hook, "why", why)
 }
 
 func (d *Daemon) page(r verifier.Receipt) string {

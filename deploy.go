@@ -96,6 +96,7 @@ type Deploy struct {
 	Previous   string    `json:"previous,omitempty"`    // version live there just before; derived
 	RecordedAt time.Time `json:"recorded_at,omitempty"` // when the first fact about it came in
 	Tool       string    `json:"tool,omitempty"`        // who sent it: api, github, import, ...
+	Found      string    `json:"found,omitempty"`       // how, where its tool did not send it in time: FoundLate or FoundByReplay
 	Void       bool      `json:"void,omitempty"`        // taken out of the record by a person
 	Corrected  bool      `json:"corrected,omitempty"`   // edited or voided by a person; the original is kept in the audit
 	Mark       *Mark     `json:"mark,omitempty"`        // a person's last word on it
@@ -104,6 +105,12 @@ type Deploy struct {
 	// it in. It lets facts be joined in any order; only record.Join and record.Fill read it.
 	Told map[string]time.Time `json:"told,omitempty"`
 }
+
+// How a deploy was found that its tool did not send in time, or that was not understood then.
+const (
+	FoundLate     = "late"   // in the tool's own list
+	FoundByReplay = "replay" // in a kept delivery, by a mended mapping; it has no watch
+)
 
 // Irreversible reports whether the deploy forbids rolling back over it.
 func (d Deploy) Irreversible() bool { return d.Rollback.Allowed != nil && !*d.Rollback.Allowed }

@@ -103,6 +103,7 @@ func merge(a, b verifier.Deploy) verifier.Deploy {
 	}
 	out.StartedAt = latest(a.StartedAt, b.StartedAt)
 	out.Hosts = unionHosts(a.Hosts, b.Hosts)
+	out.Found = max(a.Found, b.Found)
 
 	told := map[string]time.Time{}
 	mergeTexts(&out, a, b, told)

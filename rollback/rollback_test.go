@@ -157,7 +157,7 @@ func TestCommandAnswers(t *testing.T) {
 
 func TestBadConfigurations(t *testing.T) {
 	for want, c := range map[string]Config{
-		"no way is given":           {},
+		"no way is given":   {},
 		"keep one":          {Webhook: &WebhookConfig{}, Command: &CommandConfig{}},
 		"no address":        {Webhook: &WebhookConfig{URL: "deploys"}},
 		"secret is missing": {Webhook: &WebhookConfig{URL: "https://deploys.example.com"}},

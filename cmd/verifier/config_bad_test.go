@@ -137,9 +137,9 @@ services: [{match: {service: a}, rollback: {by: {webhook: {url: x}}}}]`, `verifi
 >   2 | services: [{match: {service: a}, rollback: {by: {webhook: {url: x}}}}]
                                                         ^`},
 	{`sources: {logs: {type: files, path: ./x.log}}
-hooks: {jenkins: {secret: x}}`, `verifier.yaml:2:18: hooks.jenkins: no such tool; github and octopus are there, others post to /v1/deploys
+hooks: {octopus: {secret: x}}`, `verifier.yaml:2:18: hooks.octopus: header is missing; write the name of the header that holds the secret, like X-Key, or user for Basic authentication
     1 | sources: {logs: {type: files, path: ./x.log}}
->   2 | hooks: {jenkins: {secret: x}}
+>   2 | hooks: {octopus: {secret: x}}
                          ^`},
 	{`sources: {logs: {type: files, path: ./x.log}}
 self: {receiver: nobody}`, `verifier.yaml:2:18: self.receiver: receiver "nobody" is not there; receivers are: none

@@ -76,7 +76,7 @@ func rootCommand() *cobra.Command {
 	add("run", serveCommand(), demoCommand(), checkCommand(), testCommand(), judgeCommand(), versionCommand())
 	add("ask", deployCommand(), statusCommand(), explainCommand(), orderCommand("approve"), orderCommand("deny"), orderCommand("rollback"),
 		orderCommand("cancel"), orderCommand("dismiss"), markCommand(), holdCommand(), muteCommand(), noiseCommand())
-	add("store", reportCommand(), importCommand(), backtestCommand(), deploysCommand(), tokenCommand(), backupCommand(), restoreCommand(), migrateCommand())
+	add("store", reportCommand(), importCommand(), backtestCommand(), deploysCommand(), hooksCommand(), tokenCommand(), backupCommand(), restoreCommand(), migrateCommand())
 	friendly(root)
 	return root
 }

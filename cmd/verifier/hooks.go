@@ -1,0 +1,252 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"slices"
+	"strings"
+	"text/tabwriter"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"verifier"
+	"verifier/intake"
+	"verifier/store"
+)
+
+func hooksCommand() *cobra.Command {
+	c := &cobra.Command{
+		Use: "hooks", Short: "List what deploy tools sent, and read it again by a mended mapping",
+		Long: "What deploy tools sent is kept as it came (retention.deliveries, 30 days). What no mapping of hooks.NAME.map makes a deploy of is\nunmapped: mend the mapping, and replay.",
+	}
+	c.AddCommand(hooksListCommand(), hooksReplayCommand())
+	return c
+}
+
+func addDeliveryFlags(c *cobra.Command) {
+	addStoreFlags(c)
+	addFormatFlag(c)
+	f := c.Flags()
+	f.String("tool", "", "sent to this hook alone, like teamcity")
+	f.String("id", "", "the delivery with this id alone")
+	f.String("since", "", "of the last hours or days alone, like 12h or 3d")
+}
+
+func deliveryFilter(c *cobra.Command) (verifier.DeliveryFilter, error) {
+	tool, _ := c.Flags().GetString("tool")
+	id, _ := c.Flags().GetString("id")
+	f := verifier.DeliveryFilter{Tool: tool, ID: id}
+	if text, _ := c.Flags().GetString("since"); text != "" {
+		back, err := verifier.ParseDuration(text)
+		if err != nil || back <= 0 {
+			return f, fmt.Errorf("--since %q: write how far to go back, like 12h or 3d", text)
+		}
+		f.Since = time.Now().Add(-back)
+	}
+	return f, nil
+}
+
+func hooksListCommand() *cobra.Command {
+	outcomes := []verifier.DeliveryOutcome{verifier.Recorded, verifier.Ignored, verifier.Unmapped, verifier.Unreadable}
+	c := &cobra.Command{
+		Use: "list", Short: "List deliveries, newest first", Args: cobra.NoArgs,
+		Example: "  verifier hooks list --outcome unmapped\n  verifier hooks list --tool teamcity --id 7f3c --body",
+		RunE: func(c *cobra.Command, _ []string) error {
+			f, err := deliveryFilter(c)
+			if err != nil {
+				return err
+			}
+			outcome, _ := c.Flags().GetString("outcome")
+			f.Outcome = verifier.DeliveryOutcome(outcome)
+			f.Limit, _ = c.Flags().GetInt("limit")
+			if f.Limit < 1 || f.Limit > 500 {
+				return fmt.Errorf("--limit %d: write 1 to 500", f.Limit)
+			}
+			if err := oneOf("outcome", f.Outcome, outcomes); err != nil {
+				return err
+			}
+			body, _ := c.Flags().GetBool("body")
+			return withRecord(c, func(s *store.Store, cfg *Config) error {
+				list, _, err := s.Deliveries(c.Context(), f)
+				if err != nil {
+					return err
+				}
+				return printed(c, shownDeliveries(list), func(w io.Writer) { printDeliveries(w, list, body, cfg.zone) })
+			})
+		},
+	}
+	addDeliveryFlags(c)
+	c.Flags().String("outcome", "", fmt.Sprintf("of these alone: %v", outcomes))
+	c.Flags().Int("limit", 50, "at most so many")
+	c.Flags().Bool("body", false, "with all that was sent")
+	return c
+}
+
+// shownDelivery is a delivery as JSON prints it: the body as text.
+type shownDelivery struct {
+	verifier.Delivery
+	Body string `json:"body"`
+}
+
+func shownDeliveries(list []verifier.Delivery) []shownDelivery {
+	out := make([]shownDelivery, len(list))
+	for i, d := range list {
+		out[i] = shownDelivery{d, string(d.Body)}
+	}
+	return out
+}
+
+func printDeliveries(w io.Writer, list []verifier.Delivery, body bool, zone *time.Location) {
+	if len(list) == 0 {
+		fmt.Fprintln(w, "no delivery is like that")
+		return
+	}
+	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+	fmt.Fprintln(t, "AT\tHOOK\tOUTCOME\tID\tWHY")
+	for _, d := range list {
+		fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%s\n", d.ReceivedAt.In(zone).Format("2006-01-02 15:04:05"), d.Tool, d.Outcome, d.ID, d.Problem)
+		if body {
+			_ = t.Flush() // the writer's error is the caller's to see
+			fmt.Fprintf(w, "%s\n", strings.TrimSpace(string(d.Body)))
+		}
+	}
+	_ = t.Flush()
+}
+
+func hooksReplayCommand() *cobra.Command {
+	c := &cobra.Command{
+		Use: "replay", Short: "Read unmapped and unreadable deliveries again, by the mapping as it is now", Args: cobra.NoArgs,
+		Long: "Prints what the mapping as it is now makes of deliveries that were unmapped or unreadable. --apply records the deploys. They get no\n" +
+			"watch: nobody is told of them, and nothing is rolled back.",
+		Example: "  verifier hooks replay --tool teamcity\n  verifier hooks replay --tool teamcity --apply",
+		RunE: func(c *cobra.Command, _ []string) error {
+			f, err := deliveryFilter(c)
+			if err != nil {
+				return err
+			}
+			apply, _ := c.Flags().GetBool("apply")
+			return withRecord(c, func(s *store.Store, cfg *Config) error {
+				hooks, err := intake.NewHooks(cfg.hooks())
+				if err != nil {
+					return err
+				}
+				r := &replay{Replayed: []replayed{}}
+				if err := r.all(c.Context(), s, hooks, f, apply); err != nil {
+					return err
+				}
+				return printed(c, r, func(w io.Writer) { r.print(w, apply, cfg.zone) })
+			})
+		},
+	}
+	addDeliveryFlags(c)
+	c.Flags().Bool("apply", false, "record the deploys")
+	return c
+}
+
+// replay is what a mended mapping makes of what was kept.
+type replay struct {
+	Deliveries int        `json:"deliveries"`
+	Deploys    int        `json:"deploys"`
+	Known      int        `json:"known"` // of Deploys, those that the record has already; only counted by --apply
+	Still      int        `json:"still"` // deliveries that are no deploy still
+	Replayed   []replayed `json:"replayed"`
+}
+
+type replayed struct {
+	Delivery string            `json:"delivery"`
+	Tool     string            `json:"tool"`
+	At       time.Time         `json:"at"`
+	Deploys  []verifier.Deploy `json:"deploys"`
+	Problem  string            `json:"problem,omitempty"`
+}
+
+// all replays every delivery that was not understood, the oldest first.
+func (r *replay) all(ctx context.Context, s *store.Store, hooks intake.Hooks, f verifier.DeliveryFilter, apply bool) error {
+	var list []verifier.Delivery
+	for _, outcome := range []verifier.DeliveryOutcome{verifier.Unmapped, verifier.Unreadable} {
+		f.Outcome, f.After, f.Limit = outcome, "", 500
+		for {
+			page, next, err := s.Deliveries(ctx, f)
+			if err != nil {
+				return err
+			}
+			list = append(list, page...)
+			if f.After = next; next == "" {
+				break
+			}
+		}
+	}
+	slices.SortStableFunc(list, func(a, b verifier.Delivery) int { return a.ReceivedAt.Compare(b.ReceivedAt) })
+	for _, d := range list {
+		one, err := r.one(ctx, s, hooks, d, apply)
+		if err != nil {
+			return err
+		}
+		r.Replayed = append(r.Replayed, one)
+	}
+	return nil
+}
+
+func (r *replay) one(ctx context.Context, s *store.Store, hooks intake.Hooks, d verifier.Delivery, apply bool) (replayed, error) {
+	r.Deliveries++
+	one := replayed{Delivery: d.ID, Tool: d.Tool, At: d.ReceivedAt, Deploys: []verifier.Deploy{}}
+	mapped, err := hooks.Map(d)
+	switch {
+	case err != nil:
+		one.Problem = err.Error()
+	case mapped.Unmapped != "":
+		one.Problem = mapped.Unmapped
+	case len(mapped.Deploys) == 0:
+		d.Outcome, d.Problem = verifier.Ignored, mapped.Ignored
+		one.Problem = mapped.Ignored
+	default:
+		d.Outcome, d.Problem = verifier.Recorded, ""
+	}
+	for _, deploy := range mapped.Deploys {
+		deploy.Found = verifier.FoundByReplay
+		one.Deploys = append(one.Deploys, deploy)
+	}
+	r.Deploys += len(one.Deploys)
+	if one.Problem != "" {
+		r.Still++
+	}
+	if !apply {
+		return one, nil
+	}
+	receipts, err := s.Record(ctx, d, one.Deploys, nil)
+	var conflict *verifier.ConflictError
+	if errors.As(err, &conflict) {
+		one.Problem = conflict.Error()
+		r.Still++
+		return one, nil
+	}
+	for _, receipt := range receipts {
+		if !receipt.New {
+			r.Known++
+		}
+	}
+	return one, err
+}
+
+func (r *replay) print(w io.Writer, apply bool, zone *time.Location) {
+	for _, one := range r.Replayed {
+		at := one.At.In(zone).Format("2006-01-02 15:04:05")
+		for _, d := range one.Deploys {
+			fmt.Fprintf(w, "%s  %s %s  %s, %s (%s)\n", at, one.Tool, one.Delivery, d.Place, d.Version, d.Status)
+		}
+		if one.Problem != "" {
+			fmt.Fprintf(w, "%s  %s %s  no deploy: %s\n", at, one.Tool, one.Delivery, one.Problem)
+		}
+	}
+	switch {
+	case r.Deliveries == 0:
+		fmt.Fprintln(w, "nothing to replay: no delivery is unmapped or unreadable")
+	case apply:
+		fmt.Fprintf(w, "%d deliveries read again: %d deploys recorded, %d of them known already; %d deliveries are no deploy still\n", r.Deliveries, r.Deploys, r.Known, r.Still)
+	default:
+		fmt.Fprintf(w, "%d deliveries read again: %d deploys would be recorded, %d deliveries are no deploy still; --apply records them\n", r.Deliveries, r.Deploys, r.Still)
+	}
+}

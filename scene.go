@@ -8,7 +8,7 @@ type Scene struct {
 	Place     Place
 	Deploy    Deploy         // the one that arrived, or that the decision is about
 	History   []Past         // deploys of the place, newest first; at least 50 and those of 90 days, at most 500; void ones left out
-	Watches   []Verification // of the place: not ended, or with an open rollback, or the one the decision is about
+	Watches   []Verification // of the place: not ended, or with an open rollback, the one the decision is about, or of the release before the deploy
 	Holds     []Hold         // not ended
 	Rollbacks []Sent         // rollbacks sent in the last 90 days, in every place
 	Failures  []Failure      // verifications of the same environment that failed in the last hour, this one too; not late nor dismissed ones
@@ -30,6 +30,19 @@ func (s *Scene) Incident(id string) *Incident {
 	for i := range s.Incidents {
 		if s.Incidents[i].ID == id {
 			return &s.Incidents[i]
+		}
+	}
+	return nil
+}
+
+// LiveBefore is the release of another version that was live in the place just before d, or nil.
+func (s *Scene) LiveBefore(d Deploy) *Deploy {
+	for i := range s.History { // newest first
+		if p := &s.History[i].Deploy; p.MovesLive() && p.ID != d.ID && p.Before(d) {
+			if p.Version == d.Version {
+				return nil // once more the same
+			}
+			return p
 		}
 	}
 	return nil

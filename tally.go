@@ -21,6 +21,16 @@ type Tally struct {
 	N           int
 }
 
+// RuleTally is what one rule was right and wrong about in one month and environment.
+type RuleTally struct {
+	Month            string // 2016-09, in the report's time zone
+	Environment      string
+	Rule             string
+	Caught           int // bad deploys that it failed
+	Missed           int // bad deploys that it watched and did not fail
+	FalselyCondemned int // deploys that it failed and that somebody marked good
+}
+
 // Timing is how long things took for one deploy.
 type Timing struct {
 	Deploy      string

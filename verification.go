@@ -39,16 +39,31 @@ type Verification struct {
 	Rollback  *Rollback  `json:"rollback"`
 	Incident  string     `json:"incident"`
 	Baseline  *Baseline  `json:"baseline,omitempty"`
-	Joined    []Joined   `json:"joined,omitempty"`   // deploys that joined this watch
-	Outages   []Span     `json:"outages,omitempty"`  // of sources: the watch is longer by them
-	WayBack   *WayBack   `json:"way_back,omitempty"` // what the tool said when the watch began, where it can be asked
-	Answers   string     `json:"answers,omitempty"`  // the verification whose rollback this deploy is
-	Late      bool       `json:"late,omitempty"`     // recorded later than act_within after its own time: tells nobody
+	Joined    []Joined   `json:"joined,omitempty"`    // deploys that joined this watch
+	Outages   []Span     `json:"outages,omitempty"`   // of sources: the watch is longer by them
+	Suspected *Suspicion `json:"suspected,omitempty"` // it passed, and was undone or mended within a day
+	WayBack   *WayBack   `json:"way_back,omitempty"`  // what the tool said when the watch began, where it can be asked
+	Answers   string     `json:"answers,omitempty"`   // the verification whose rollback this deploy is
+	Late      bool       `json:"late,omitempty"`      // recorded later than act_within after its own time: tells nobody
 
 	Revision int64     `json:"revision"`
 	DueAt    time.Time `json:"-"`
 	Attempt  int       `json:"-"`
 }
+
+// Suspicion says why a version that passed may have been bad.
+type Suspicion struct {
+	Kind    string    `json:"kind"`    // SuspectedByRollback or SuspectedByHotfix
+	Deploy  string    `json:"deploy"`  // that undid or mended it
+	Version string    `json:"version"` // of that
+	At      time.Time `json:"at"`
+}
+
+// The kinds of Suspicion.
+const (
+	SuspectedByRollback = "rollback"
+	SuspectedByHotfix   = "hotfix"
+)
 
 // WayBack is whether the version before could be deployed again, as its tool said when the watch began.
 type WayBack struct {

@@ -75,6 +75,7 @@ func (c *change) succeeded(d verifier.Deploy) {
 	}
 	answered := c.confirm(d)
 	c.cancelOlder(d)
+	c.suspect(d)
 	running := c.running(d)
 	switch {
 	case c.overtaken(d):

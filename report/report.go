@@ -25,6 +25,7 @@ type Report struct {
 	Environments []string  `json:"environments"` // the production environments that deploys went to, in these months
 	By           string    `json:"by,omitempty"` // team, service or environment
 	Rows         []Row     `json:"rows"`         // the same month by that, most deploys first
+	Rules        []Rule    `json:"rules"`        // how far each rule can be believed, by name
 	Before       []Trend   `json:"before"`       // the months before, oldest first, from the first with a deploy
 	URL          string    `json:"url,omitempty"`
 }
@@ -52,8 +53,9 @@ type Coverage struct {
 	Watched          int `json:"watched"` // came to passed, failed or inconclusive
 	Inconclusive     int `json:"inconclusive"`
 	Caught           int `json:"caught"`            // failed, and nobody called them good
-	Missed           int `json:"missed"`            // rolled back or marked bad, and did not fail
+	Missed           int `json:"missed"`            // rolled back or marked bad, did not fail, and nobody called it good
 	FalselyCondemned int `json:"falsely_condemned"` // failed, and marked good
+	Suspected        int `json:"suspected"`         // of Missed, passed and then rolled back, and nobody has said whether it was bad
 
 	Precision *float64 `json:"precision"` // of what failed, the share that nobody called good; null where nothing failed
 	Recall    *float64 `json:"recall"`    // of what was bad, the share that failed; null where nothing was
@@ -61,13 +63,6 @@ type Coverage struct {
 
 // judged works out how far the judge can be believed.
 func (c *Coverage) judged() {
-	share := func(n, of int) *float64 {
-		if of == 0 {
-			return nil
-		}
-		x := round(float64(n)/float64(of), 3)
-		return &x
-	}
 	c.Precision, c.Recall = share(c.Caught, c.Caught+c.FalselyCondemned), share(c.Caught, c.Caught+c.Missed)
 }
 
@@ -85,7 +80,7 @@ type Trend struct {
 
 // Make adds up the report of a month from tallies of it and of the MonthsBefore months before it (others are passed over) and from
 // the month's timings. by is empty, team, service or environment; production says which environments count.
-func Make(month Bounds, by string, tallies []verifier.Tally, timings []verifier.Timing, production func(environment string) bool) (Report, error) {
+func Make(month Bounds, by string, tallies []verifier.Tally, ruled []verifier.RuleTally, timings []verifier.Timing, production func(environment string) bool) (Report, error) {
 	if !slices.Contains([]string{"", "team", "service", "environment"}, by) {
 		return Report{}, verifier.Invalid("by", "%.40q is nothing to group by; write team, service or environment", by)
 	}
@@ -113,7 +108,7 @@ func Make(month Bounds, by string, tallies []verifier.Tally, timings []verifier.
 	}
 	return Report{
 		Month: month.Name, From: month.From, Until: month.To, Environments: environments, By: by,
-		Figures: total.figures(), Rows: makeRows(by, rows), Before: makeTrend(month, months),
+		Figures: total.figures(), Rows: makeRows(by, rows), Rules: makeRules(month.Name, ruled, production), Before: makeTrend(month, months),
 	}, nil
 }
 
@@ -204,8 +199,12 @@ func (s *sums) cover(t verifier.Tally) {
 		c.FalselyCondemned += t.N
 	case t.Condemned:
 		c.Caught += t.N
+	case t.Marked == "good":
 	case t.Reverted || t.Marked == "bad":
 		c.Missed += t.N
+		if t.Marked == "" && t.State == verifier.Passed {
+			c.Suspected += t.N
+		}
 	}
 }
 

@@ -94,7 +94,7 @@ func started(t *verifier.Tally) { t.Status = verifier.Started }
 
 func makeReport(t testing.TB, m, by string, tallies []verifier.Tally, timings []verifier.Timing) report.Report {
 	t.Helper()
-	r, err := report.Make(month(t, m), by, tallies, timings, production)
+	r, err := report.Make(month(t, m), by, tallies, nil, timings, production)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -203,7 +203,7 @@ func TestRateLiesInItsInterval(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		n := rapid.OneOf(rapid.IntRange(1, 50), rapid.IntRange(1, 2_000_000)).Draw(t, "deploys")
 		k := rapid.IntRange(0, n).Draw(t, "rollbacks")
-		r, err := report.Make(bounds, "", []verifier.Tally{tally("2016-09", "a", n-k), tally("2016-09", "a", k, kind(verifier.KindRollback))}, nil, production)
+		r, err := report.Make(bounds, "", []verifier.Tally{tally("2016-09", "a", n-k), tally("2016-09", "a", k, kind(verifier.KindRollback))}, nil, nil, production)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -272,7 +272,7 @@ func TestBadInput(t *testing.T) {
 			t.Errorf("month %.20q: %v", s, err)
 		}
 	}
-	if _, err := report.Make(month(t, "2016-09"), "colour", nil, nil, production); !errors.Is(err, verifier.ErrInvalid) {
+	if _, err := report.Make(month(t, "2016-09"), "colour", nil, nil, nil, production); !errors.Is(err, verifier.ErrInvalid) {
 		t.Errorf("by colour: %v", err)
 	}
 	if err := (report.Report{}).Write(&bytes.Buffer{}, "pdf"); !errors.Is(err, verifier.ErrInvalid) {
@@ -290,13 +290,40 @@ func FuzzMonth(f *testing.F) {
 	})
 }
 
+// TestRules sets a rule's month beside the months before.
+func TestRules(t *testing.T) {
+	tallies := []verifier.RuleTally{
+		{Month: "2016-09", Environment: "production", Rule: "times", Caught: 3, FalselyCondemned: 1},
+		{Month: "2016-08", Environment: "production", Rule: "times", Caught: 1, Missed: 2},
+		{Month: "2016-07", Environment: "production", Rule: "times", Caught: 1},
+		{Month: "2016-09", Environment: "staging", Rule: "times", Missed: 9},
+		{Month: "2016-09", Environment: "production", Rule: "errors", Missed: 1},
+	}
+	r, err := report.Make(month(t, "2016-09"), "", []verifier.Tally{tally("2016-09", "a", 9)}, tallies, nil, production)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(r.Rules) != 2 || r.Rules[1].Rule != "times" || *r.Rules[1].Precision != .75 || *r.Rules[1].Recall != 1 || *r.Rules[1].Before.Recall != .5 || r.Rules[0].Precision != nil {
+		t.Errorf("%+v", r.Rules)
+	}
+	var b strings.Builder
+	if err := r.Text(&b); err != nil {
+		t.Fatal(err)
+	}
+	for _, want := range []string{"The judge, by rule", "times   3 of 4  3 of 3        2 of 2        2 of 4", "errors       –  0 of 1             –             –"} {
+		if !strings.Contains(b.String(), want) {
+			t.Errorf("%q is not in\n%s", want, b.String())
+		}
+	}
+}
+
 func BenchmarkMake(b *testing.B) {
 	var tallies []verifier.Tally
 	for i := range 50_000 {
 		tallies = append(tallies, tally("2016-09", fmt.Sprint("team-", i%300), 20))
 	}
 	for range b.N {
-		if _, err := report.Make(month(b, "2016-09"), "team", tallies, nil, func(string) bool { return true }); err != nil {
+		if _, err := report.Make(month(b, "2016-09"), "team", tallies, nil, nil, func(string) bool { return true }); err != nil {
 			b.Fatal(err)
 		}
 	}

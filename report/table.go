@@ -7,6 +7,7 @@ type table struct {
 	Title string
 	Head  []string
 	Rows  []tableRow
+	Bars  bool // with a bar for each row's rate
 }
 
 type tableRow struct {
@@ -39,8 +40,12 @@ func (r Report) tables() []table {
 		t.Rows = append(t.Rows, now)
 		tables = append(tables, t)
 	}
-	for _, t := range tables {
-		t.scale()
+	for i := range tables {
+		tables[i].Bars = true
+		tables[i].scale()
+	}
+	if len(r.Rules) > 0 {
+		tables = append(tables, r.ruleTable())
 	}
 	return tables
 }

@@ -50,6 +50,9 @@ func (r Report) lines() []line {
 		lines = append(lines, line{"Coverage", fmt.Sprintf("%s of %s watched (%s), %s inconclusive; %s caught, %s missed, %s falsely condemned",
 			number(c.Watched), number(c.Deployed), percent(float64(c.Watched)/float64(c.Deployed)), number(c.Inconclusive),
 			number(c.Caught), number(c.Missed), number(c.FalselyCondemned))})
+		if c.Suspected > 0 {
+			lines = append(lines, line{"Unanswered", fmt.Sprintf("%s passed and then rolled back, and nobody has said whether they were bad: verifier mark", number(c.Suspected))})
+		}
 		if text := c.belief(); text != "" {
 			lines = append(lines, line{"Judge", text})
 		}

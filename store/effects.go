@@ -282,9 +282,13 @@ func sceneOf(t *tx, d verifier.Deploy, verification string, now time.Time) (*ver
 	if s.History, err = historyIn(t, key, now); err != nil {
 		return nil, err
 	}
+	before := ""
+	if was := s.LiveBefore(d); was != nil {
+		before = was.ID
+	}
 	s.Watches, err = collect(t, scanVerification, selectVerification+` WHERE place = $1 AND (ended IS NULL OR rollback IN ('proposed', 'approved',
-		'sent', 'confirmed') OR rollback <> '' AND at > $2 OR id = $3 OR id = $4) ORDER BY at DESC, id DESC`,
-		key, millis(now.Add(-7*24*time.Hour)), verification, d.ID)
+		'sent', 'confirmed') OR rollback <> '' AND at > $2 OR id = $3 OR id = $4 OR id = $5) ORDER BY at DESC, id DESC`,
+		key, millis(now.Add(-7*24*time.Hour)), verification, d.ID, before)
 	if err != nil {
 		return nil, err
 	}

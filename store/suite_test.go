@@ -6,11 +6,13 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
 	"time"
 
+	"github.com/google/go-cmp/cmp"
 	"pgregory.net/rapid"
 
 	"verifier"
@@ -186,6 +188,7 @@ func suite(t *testing.T, open func(testing.TB) *Store) {
 	})
 	t.Run("an import is seen by nobody before it is whole, and adds nothing the second time", func(t *testing.T) { testImport(t, open(t)) })
 	t.Run("what imports leave that died is finished or taken out", func(t *testing.T) { testDeadImports(t, open(t)) })
+	t.Run("rules are held against what people said", func(t *testing.T) { testRuleTallies(t, open(t)) })
 	t.Run("timings are of releases that went live", func(t *testing.T) { testTimings(t, open(t)) })
 	t.Run("lists are found by all that they can be asked for", func(t *testing.T) { testLists(t, open(t)) })
 	t.Run("deliveries are dropped when they are old", func(t *testing.T) { testRetain(t, open(t)) })
@@ -374,6 +377,53 @@ func testRetain(t *testing.T, s *Store) {
 	}
 	if list, _, err := s.Deliveries(t.Context(), verifier.DeliveryFilter{}); err != nil || len(list) != 2 {
 		t.Errorf("%d deliveries are kept, %v; want 2", len(list), err)
+	}
+}
+
+// testRuleTallies counts what rules were right and wrong about, by what people said and did.
+func testRuleTallies(t *testing.T, s *Store) {
+	judged := func(state verifier.State, outcomes ...verifier.Outcome) Decide {
+		return func(scene *verifier.Scene) (verifier.Effects, error) {
+			effects, err := watch(scene)
+			v := &effects.Verifications[0]
+			v.State = state
+			for i, o := range outcomes {
+				v.Findings = append(v.Findings, verifier.Finding{Rule: []string{"errors", "times"}[i], Outcome: o, OnFail: verifier.FailAlert})
+			}
+			if state == verifier.FailedState {
+				v.FailedAt = &scene.Deploy.At
+			}
+			return effects, err
+		}
+	}
+	mark := func(id string, good bool) {
+		t.Helper()
+		if _, err := s.Decide(t.Context(), id, func(scene *verifier.Scene) (verifier.Effects, error) {
+			v := *scene.Watch(id)
+			v.Mark = &verifier.Mark{Good: good, By: "anna", At: noon}
+			return verifier.Effects{Verifications: []verifier.Verification{v}, Marks: map[string]verifier.Mark{id: *v.Mark}}, nil
+		}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	minute := func(n int) time.Time { return noon.Add(time.Duration(n) * time.Minute) }
+	put(t, s, release("caught", "1.1", minute(0)), judged(verifier.FailedState, verifier.Fail, verifier.Pass))
+	put(t, s, release("false", "1.2", minute(1)), judged(verifier.FailedState, verifier.Fail, verifier.Pass))
+	put(t, s, release("fine", "1.3", minute(2)), judged(verifier.Passed, verifier.Pass, verifier.Pass))
+	put(t, s, release("undone", "1.5", minute(3)), judged(verifier.Passed, verifier.Pass, verifier.Pass))
+	put(t, s, release("undoes", "1.4", minute(4)), judged(verifier.Passed, verifier.Pass, verifier.Pass))
+	put(t, s, release("undone-and-good", "1.7", minute(5)), judged(verifier.Passed, verifier.Pass, verifier.Pass))
+	put(t, s, release("undoes-that", "1.6", minute(6)), judged(verifier.Passed, verifier.Pass, verifier.Pass))
+	mark("false", true)
+	mark("undone-and-good", true)
+	list, err := s.RuleTallies(t.Context(), "2016-08", "2016-09", nil)
+	slices.SortFunc(list, func(a, b verifier.RuleTally) int { return strings.Compare(a.Rule, b.Rule) })
+	want := []verifier.RuleTally{
+		{Month: "2016-09", Environment: "production", Rule: "errors", Caught: 1, FalselyCondemned: 1, Missed: 1},
+		{Month: "2016-09", Environment: "production", Rule: "times", Missed: 2},
+	}
+	if diff := cmp.Diff(want, list); diff != "" || err != nil {
+		t.Errorf("%s, %v", diff, err)
 	}
 }
 

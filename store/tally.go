@@ -63,6 +63,69 @@ func scanTally(rows *sql.Rows, month string) (t verifier.Tally, err error) {
 	return t, err
 }
 
+// RuleTallies counts, for the months from first to last (2016-09), what each rule was right and wrong about. A failed deploy is bad
+// unless somebody marked it good; any other is where it was rolled back or marked bad.
+func (s *Store) RuleTallies(ctx context.Context, first, last string, zone *time.Location) ([]verifier.RuleTally, error) {
+	from, _, err := monthBounds(first, zone)
+	if err != nil {
+		return nil, err
+	}
+	_, to, err := monthBounds(last, zone)
+	if err != nil {
+		return nil, err
+	}
+	type judged struct {
+		v        verifier.Verification
+		reverted bool
+	}
+	list, err := collect(s.pool(ctx), func(rows *sql.Rows) (j judged, err error) {
+		var body string
+		if err := rows.Scan(&body, &j.reverted); err != nil {
+			return j, err
+		}
+		return j, json.Unmarshal([]byte(body), &j.v)
+	}, `SELECT v.body, d.reverted FROM deploys d JOIN verifications v ON v.id = d.id WHERE d.day >= $1 AND d.day <= $2 AND d.at >= $3 AND d.at < $4 AND d.live = 1
+		AND (d.facets LIKE '%"Condemned":true%' OR d.facets LIKE '%"Reverted":true%' OR d.facets LIKE '%"Marked":"bad"%')`,
+		day(from), day(to), millis(from), millis(to))
+	if err != nil {
+		return nil, fmt.Errorf("count what rules were right about: %w", err)
+	}
+	counts := map[verifier.RuleTally]*verifier.RuleTally{}
+	for _, j := range list {
+		at := j.v.Deploy.At
+		if zone != nil {
+			at = at.In(zone)
+		}
+		failed := j.v.State == verifier.FailedState
+		bad := failed || j.reverted
+		if j.v.Mark != nil {
+			bad = !j.v.Mark.Good
+		}
+		for _, f := range j.v.Findings {
+			key := verifier.RuleTally{Month: at.Format("2006-01"), Environment: j.v.Deploy.Environment, Rule: f.Rule}
+			if counts[key] == nil {
+				counts[key] = &verifier.RuleTally{Month: key.Month, Environment: key.Environment, Rule: key.Rule}
+			}
+			switch n := counts[key]; {
+			case !f.Counts():
+			case f.Outcome == verifier.Fail && bad:
+				n.Caught++
+			case f.Outcome == verifier.Fail:
+				n.FalselyCondemned++
+			case bad:
+				n.Missed++
+			}
+		}
+	}
+	out := make([]verifier.RuleTally, 0, len(counts))
+	for _, n := range counts {
+		if n.Caught+n.Missed+n.FalselyCondemned > 0 {
+			out = append(out, *n)
+		}
+	}
+	return out, nil
+}
+
 // Timings says how long trouble took to be found and to end, for the releases of a month that came to be live and failed.
 func (s *Store) Timings(ctx context.Context, month string, zone *time.Location) ([]verifier.Timing, error) {
 	from, to, err := monthBounds(month, zone)

@@ -143,7 +143,7 @@ func open(k *kept, change ...func(*Config)) http.Handler {
 			if err != nil {
 				return report.Report{}, err
 			}
-			return report.Make(b, by, nil, nil, func(string) bool { return true })
+			return report.Make(b, by, nil, nil, nil, func(string) bool { return true })
 		},
 		Explain:   func(context.Context, string, string, string, time.Time) (any, error) { return map[string]string{}, nil },
 		AlertTest: func(context.Context, string, string) error { return nil },

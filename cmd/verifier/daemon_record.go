@@ -159,6 +159,7 @@ func (d *Daemon) report(ctx context.Context, month, by string) (report.Report, e
 // tallier is what a report needs of the store.
 type tallier interface {
 	Tallies(ctx context.Context, first, last string, zone *time.Location) ([]verifier.Tally, error)
+	RuleTallies(ctx context.Context, first, last string, zone *time.Location) ([]verifier.RuleTally, error)
 	Timings(ctx context.Context, month string, zone *time.Location) ([]verifier.Timing, error)
 }
 
@@ -171,11 +172,15 @@ func makeReport(ctx context.Context, from tallier, month, by string, zone *time.
 	if err != nil {
 		return report.Report{}, err
 	}
+	rules, err := from.RuleTallies(ctx, bounds.Back(report.MonthsBefore).Name, bounds.Name, zone)
+	if err != nil {
+		return report.Report{}, err
+	}
 	timings, err := from.Timings(ctx, bounds.Name, zone)
 	if err != nil {
 		return report.Report{}, err
 	}
-	return report.Make(bounds, by, tallies, timings, catalogue.Production)
+	return report.Make(bounds, by, tallies, rules, timings, catalogue.Production)
 }
 
 // sendReport makes the report of the month before the schedule's time, and tells its receiver of it.

@@ -9,7 +9,7 @@ import (
 
 // baselineOf says which stretch the deploy is compared with: the last one in which a version that is not condemned was settled.
 // It ends where the deploy began. A version that was condemned, or replaced before it passed, hands on the baseline that it was
-// itself compared with. A first deploy has none.
+// itself compared with. The watch of a verdict that was dismissed is left out. A first deploy has none.
 func baselineOf(s *verifier.Scene, d verifier.Deploy, rules []verifier.Rule) *verifier.Baseline {
 	end := d.At
 	if d.StartedAt != nil && d.StartedAt.Before(end) {
@@ -19,7 +19,13 @@ func baselineOf(s *verifier.Scene, d verifier.Deploy, rules []verifier.Rule) *ve
 	if live == nil {
 		return nil
 	}
-	settled := live.Deploy.At.Add(longestSettle(rules))
+	settled, since := live.Deploy.At.Add(longestSettle(rules)), live.Deploy.At
+	if judged.State == verifier.FailedState { // and dismissed, if it gets that far: what looked bad by chance is nothing to compare with
+		since = time.Time{}
+		if judged.Ended != nil && judged.Ended.After(settled) {
+			settled = *judged.Ended
+		}
+	}
 	condemned := record.Condemned(s.History, live.Deploy.Version)
 	if condemned || judged.State.Watching() || judged.State == verifier.Superseded || !settled.Before(end) {
 		if b := judged.Baseline; b != nil {
@@ -35,7 +41,7 @@ func baselineOf(s *verifier.Scene, d verifier.Deploy, rules []verifier.Rule) *ve
 	if settled.After(from) {
 		from = settled
 	}
-	return &verifier.Baseline{From: from, Until: end, Version: live.Deploy.Version, Since: live.Deploy.At}
+	return &verifier.Baseline{From: from, Until: end, Version: live.Deploy.Version, Since: since}
 }
 
 // before is the release that was live when d landed, and the one whose watch speaks of it: where it was deployed once more during

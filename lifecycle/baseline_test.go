@@ -43,6 +43,7 @@ func TestBaselines(t *testing.T) {
 		"inconclusive":                      {[]line{{"a", "1.1", -120, verifier.Undecided, first, nil}}, nil, minutes("1.1", -30, 0, "")},
 		"inherited from a failed one":       {[]line{{"a", "1.1", -120, verifier.FailedState, first, nil}}, nil, minutes("1.0", -150, -120, "a")},
 		"dismissed":                         {[]line{{"a", "1.1", -120, verifier.FailedState, first, []func(*verifier.Deploy){marked(true)}}}, nil, minutes("1.1", -30, 0, "")},
+		"dismissed, and its watch left out": {[]line{{"a", "1.1", -20, verifier.FailedState, first, []func(*verifier.Deploy){marked(true)}}}, nil, minutes("1.1", -8, 0, "")},
 		"marked bad":                        {[]line{{"a", "1.1", -120, verifier.Passed, first, []func(*verifier.Deploy){marked(false)}}}, nil, minutes("1.0", -150, -120, "a")},
 		"superseded before it passed":       {[]line{{"a", "1.1", -120, verifier.Observing, first, nil}}, nil, minutes("1.0", -150, -120, "a")},
 		"not yet settled":                   {[]line{{"a", "1.1", -1, verifier.Passed, first, nil}}, nil, minutes("1.0", -150, -120, "a")},
@@ -66,12 +67,16 @@ func TestBaselines(t *testing.T) {
 			for _, l := range c.history {
 				st.past(l.id, l.version, time.Duration(l.minute)*time.Minute, l.state, l.change...)
 				st.scene.History[0].Baseline = l.baseline
+				if l.state == verifier.FailedState {
+					ended := begin.Add(time.Duration(l.minute+12) * time.Minute)
+					st.scene.History[0].Ended = &ended
+				}
 			}
 			d := st.past("d", "1.2", 0, "", c.change...)
 			got := baselineOf(&st.scene, d, rules)
 			if got != nil && got.Of == "" {
 				live, _ := before(st.scene.History, d)
-				if !got.Since.Equal(live.Deploy.At) {
+				if dismissed := live.State == verifier.FailedState; dismissed != got.Since.IsZero() || !dismissed && !got.Since.Equal(live.Deploy.At) {
 					t.Errorf("%s was deployed at %s, want %s", got.Version, got.Since, live.Deploy.At)
 				}
 				got.Since = time.Time{}

@@ -92,6 +92,10 @@ type Deploy struct {
 	Rollback        Consent           `json:"rollback"`
 	Labels          map[string]string `json:"labels,omitempty"`
 
+	// Where a tool tells of each host by itself, the deploy has ended when all of Expected are in Hosts; it failed if any of them did.
+	Expected    []string `json:"expected,omitempty"`
+	FailedHosts []string `json:"failed_hosts,omitempty"`
+
 	Kind       Kind      `json:"kind,omitempty"`        // derived by record.Classify
 	Previous   string    `json:"previous,omitempty"`    // version live there just before; derived
 	RecordedAt time.Time `json:"recorded_at,omitempty"` // when the first fact about it came in

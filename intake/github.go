@@ -70,7 +70,7 @@ var gitHubStates = map[string]verifier.Status{
 // gitHub signs what it sends.
 var gitHub = tool{
 	delivery: "X-GitHub-Delivery", signs: true, check: checkGitHub, read: readGitHub,
-	fields: []string{"repo", "task", "deployment_environment", "ref", "sha", "creator"},
+	fields: []string{"repo", "task", "deployment_environment", "ref", "sha", "creator", "workflow", "workflow_path", "branch", "run_event"},
 	where: map[string]string{
 		"service": "deployment.payload.service", "environment": "deployment_status.environment", "version": "deployment.payload.version",
 		"at": "deployment_status.created_at", "target": "deployment.payload.target", "team": "deployment.payload.team", "commit": "deployment.sha",
@@ -80,13 +80,17 @@ var gitHub = tool{
 
 // readGitHub reads a deployment_status event. The service is payload.service, else the repository's name; the version
 // payload.version, else a ref that looks like one, else the commit. ignored says why an event is no deploy.
-func readGitHub(_ *hook, in verifier.Delivery) (events []Event, ignored string, err error) {
-	if event := http.Header(in.Header).Get("X-GitHub-Event"); event != "deployment_status" {
-		return nil, fmt.Sprintf("%.60q events say nothing about deploys; deployment_status does", event), nil
+func readGitHub(h *hook, in verifier.Delivery) (events []Event, ignored string, err error) {
+	event := http.Header(in.Header).Get("X-GitHub-Event")
+	if event != "deployment_status" && event != "workflow_run" {
+		return nil, fmt.Sprintf("%.60q events say nothing about deploys; deployment_status and workflow_run do", event), nil
 	}
 	body, err := gitHubBody(in)
 	if err != nil {
 		return nil, "", err
+	}
+	if event == "workflow_run" {
+		return readWorkflowRun(h, body)
 	}
 	var e gitHubEvent
 	if err := json.Unmarshal(body, &e); err != nil {

@@ -44,8 +44,17 @@ var tools map[string]tool
 
 func init() { // in init, because hooks are read by way of tools
 	tools = map[string]tool{
-		"github":  gitHub,
-		"octopus": octopus,
+		"argocd":      argoCD,
+		"azuredevops": azureDevOps,
+		"cdevents":    cdEvents,
+		"github":      gitHub,
+		"gitlab":      gitLab,
+		"jenkins":     jenkins,
+		"kubewatch":   kubewatch,
+		"octopus":     octopus,
+		"salt":        salt,
+		"tcwebhooks":  tcWebHooks,
+		"teamcity":    teamCity,
 	}
 }
 

@@ -1,6 +1,8 @@
 package intake
 
 import (
+	"crypto/sha256"
+	"encoding/hex"
 	"fmt"
 	"maps"
 	"regexp"
@@ -110,7 +112,7 @@ func (h *hook) apply(e *Event) (why string, skip bool) {
 		d.Change = verifier.Release
 	}
 	if d.ID != "" {
-		d.ID = h.name + ":" + d.ID
+		d.ID = fittingID(h.name + ":" + d.ID)
 	}
 	for _, entry := range h.entries {
 		if !entry.fits(e.Fields) {
@@ -127,6 +129,21 @@ func (h *hook) apply(e *Event) (why string, skip bool) {
 		d.ID = h.name + ":" + key(*d)
 	}
 	return h.missing(*e), false
+}
+
+// fittingID is an id out of a tool's: what does not fit is replaced, and a sum keeps it apart from others.
+func fittingID(id string) string {
+	if idProblem(id) == "" {
+		return id
+	}
+	sum := sha256.Sum256([]byte(id))
+	id = strings.Map(func(c rune) rune {
+		if idProblem(string(c)) != "" {
+			return '_'
+		}
+		return c
+	}, id)
+	return id[:min(len(id), 180)] + "~" + hex.EncodeToString(sum[:6])
 }
 
 func (h *hook) set(d *verifier.Deploy, key, value string) {

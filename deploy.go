@@ -105,8 +105,8 @@ type Deploy struct {
 	Corrected  bool      `json:"corrected,omitempty"`   // edited or voided by a person; the original is kept in the audit
 	Mark       *Mark     `json:"mark,omitempty"`        // a person's last word on it
 
-	// Told says when a field was said, by its JSON name (labels as labels.<key>), where that is not At; zero: the record filled
-	// it in. It lets facts be joined in any order; only record.Join and record.Fill read it.
+	// Told says when a field was said, by its JSON name (labels as labels.<key>, hosts as hosts.<name>), where that is not At;
+	// zero: the record filled it in. It lets facts be joined in any order; only record.Join, record.Fill and HostChanged read it.
 	Told map[string]time.Time `json:"told,omitempty"`
 }
 
@@ -118,6 +118,51 @@ const (
 
 // Irreversible reports whether the deploy forbids rolling back over it.
 func (d Deploy) Irreversible() bool { return d.Rollback.Allowed != nil && !*d.Rollback.Allowed }
+
+// HostTold is what stands in Told before a host's name.
+const HostTold = "hosts."
+
+// HostChanged is when the host was changed: the time of the first fact that named it.
+func (d Deploy) HostChanged(host string) time.Time {
+	if at, ok := d.Told[HostTold+host]; ok {
+		return at
+	}
+	return d.At
+}
+
+// FirstChange is when the first of its hosts was changed; the deploy's own time where none is known.
+func (d Deploy) FirstChange() time.Time {
+	first := d.At
+	for _, h := range d.Hosts {
+		if at := d.HostChanged(h); at.Before(first) {
+			first = at
+		}
+	}
+	return first
+}
+
+// LastChange is when the last of its hosts was changed, or the deploy's own time where that is later.
+func (d Deploy) LastChange() time.Time {
+	last := d.At
+	for _, h := range d.Hosts {
+		if at := d.HostChanged(h); at.After(last) {
+			last = at
+		}
+	}
+	return last
+}
+
+// Began is when the deploy began to change anything: its start, or its first host.
+func (d Deploy) Began() time.Time {
+	began := d.FirstChange()
+	if d.StartedAt != nil && d.StartedAt.Before(began) {
+		began = *d.StartedAt
+	}
+	return began
+}
+
+// Mixed reports whether some hosts have the deploy and others not, as far as is known: it has no end yet, or has failed.
+func (d Deploy) Mixed() bool { return d.Status != Succeeded && len(d.Hosts) > 0 }
 
 // MovesLive reports whether the deploy changed which version is live in its place.
 func (d Deploy) MovesLive() bool { return d.Change == Release && d.Status == Succeeded && !d.Void }

@@ -15,10 +15,11 @@ import (
 //
 // The result is the same for any order of facts and any number of repeats. An end (succeeded, failed) wins over started; of two
 // ends the later at wins, and at the same at succeeded. StartedAt is the latest start, which may lie after At where a tool
-// started again. Hosts are united. Every other field goes to the fact with the later at, labels key by key, and at the same at to
-// the greater value; what a fact leaves empty it does not say. A fact that does not say when has the time of what it repeats, else
-// when it came in. Consent that is refused stays refused. Times count to the
-// millisecond. What the record itself derived stays, RecordedAt is the earliest.
+// started again. Hosts are united, each changed when a fact first named it; a start that names hosts tells how far the deploy has
+// come, and is no start where another fact tells of one. Every other field goes to the fact with the later at, labels key by key,
+// and at the same at to the greater value; what a fact leaves empty it does not say. A fact that does not say when has the time of
+// what it repeats, else when it came in. Consent that is refused stays refused. Times count to the millisecond. What the record
+// itself derived stays, RecordedAt is the earliest.
 //
 // A fact for another place, version or change is a ConflictError. Once a person corrected a deploy that has ended, facts about it
 // change nothing.
@@ -57,6 +58,8 @@ func Fill(d verifier.Deploy, team, group string) verifier.Deploy {
 func assume(known, fact verifier.Deploy) verifier.Deploy {
 	switch {
 	case !fact.AtAssumed:
+	case len(verifier.UnionHosts(known.Hosts, fact.Hosts)) > len(known.Hosts):
+		// it tells of hosts that were changed since
 	case fact.Status == verifier.Started && known.StartedAt != nil:
 		fact.At = *known.StartedAt
 	case fact.Status == known.Status, fact.Status == verifier.Started:
@@ -101,11 +104,11 @@ func merge(a, b verifier.Deploy) verifier.Deploy {
 	} else {
 		out.At = later(a.At, b.At)
 	}
-	out.StartedAt = latest(a.StartedAt, b.StartedAt)
-	out.Hosts = unionHosts(a.Hosts, b.Hosts)
 	out.Found = max(a.Found, b.Found)
 
 	told := map[string]time.Time{}
+	mergeStarts(&out, a, b, told)
+	mergeHosts(&out, a, b, told)
 	mergeTexts(&out, a, b, told)
 	mergeLabels(&out, a, b, told)
 	mergeConsent(&out, a, b, told)
@@ -121,18 +124,63 @@ func merge(a, b verifier.Deploy) verifier.Deploy {
 }
 
 // clean brings times to the store's millisecond, so that a fact sent again is the same fact, and makes At and StartedAt of a
-// deploy without an end one time.
+// deploy without an end one time. One that names hosts tells how far it has come: it began when the first was told of.
 func clean(d verifier.Deploy) verifier.Deploy {
 	d.At, d.RecordedAt = millis(d.At), millis(d.RecordedAt)
 	if d.StartedAt != nil {
 		at := millis(*d.StartedAt)
 		d.StartedAt = &at
 	}
-	if d.Status == verifier.Started {
+	switch {
+	case d.Status != verifier.Started:
+	case len(d.Hosts) == 0:
 		d.StartedAt = latest(d.StartedAt, &d.At)
 		d.At = *d.StartedAt
+	case d.StartedAt == nil:
+		at := d.At
+		d.StartedAt, d.Told = &at, maps.Clone(d.Told)
+		if d.Told == nil {
+			d.Told = map[string]time.Time{}
+		}
+		d.Told[startedAt] = time.Time{}
 	}
 	return d
+}
+
+// startedAt is noted where the record filled in the start.
+const startedAt = "started_at"
+
+// mergeStarts takes the latest start that was told, else the earliest of those that were filled in.
+func mergeStarts(out *verifier.Deploy, a, b verifier.Deploy, told map[string]time.Time) {
+	_, filledA := a.Told[startedAt]
+	_, filledB := b.Told[startedAt]
+	filledA, filledB = filledA || a.StartedAt == nil, filledB || b.StartedAt == nil
+	switch {
+	case filledA && !filledB:
+		out.StartedAt = latest(b.StartedAt, nil)
+	case filledB && !filledA:
+		out.StartedAt = latest(a.StartedAt, nil)
+	case !filledA:
+		out.StartedAt = latest(a.StartedAt, b.StartedAt)
+	default:
+		out.StartedAt = earliest(a.StartedAt, b.StartedAt)
+		if out.StartedAt != nil {
+			told[startedAt] = time.Time{}
+		}
+	}
+}
+
+// mergeHosts unites the hosts, and keeps when each was first told of.
+func mergeHosts(out *verifier.Deploy, a, b verifier.Deploy, told map[string]time.Time) {
+	out.Hosts = unionHosts(a.Hosts, b.Hosts)
+	for _, d := range []verifier.Deploy{a, b} {
+		for _, h := range d.Hosts {
+			at := millis(d.HostChanged(h))
+			if first, known := told[verifier.HostTold+h]; !known || at.Before(first) {
+				told[verifier.HostTold+h] = at
+			}
+		}
+	}
 }
 
 func laterEnd(a, b verifier.Deploy) *verifier.Deploy {
@@ -270,6 +318,13 @@ func latest(a, b *time.Time) *time.Time {
 	}
 	t := *a
 	return &t
+}
+
+func earliest(a, b *time.Time) *time.Time {
+	if a == nil || b != nil && b.Before(*a) {
+		a = b
+	}
+	return latest(a, nil)
 }
 
 func later(a, b time.Time) time.Time {

@@ -85,6 +85,21 @@ func TestJoin(t *testing.T) {
 		{"refused stays", []verifier.Deploy{fact(begun, 0, refused), fact(ok, 5, allowed)}, fact(ok, 5, started(0), refused, told("rollback", 0))},
 		{"hosts unite", []verifier.Deploy{fact(ok, 5, hosts("b", "a")), fact(ok, 5, hosts("c", "a"))}, fact(ok, 5, hosts("a", "b", "c"))},
 		{
+			"each host when it was first named",
+			[]verifier.Deploy{fact(begun, 0), fact(begun, 2, hosts("a")), fact(begun, 3, hosts("a", "b")), fact(ok, 5, hosts("a", "b", "c"))},
+			fact(ok, 5, started(0), hosts("a", "b", "c"), told("hosts.a", 2), told("hosts.b", 3)),
+		},
+		{
+			"without a start of its own it began with the first host",
+			[]verifier.Deploy{fact(begun, 2, hosts("a")), fact(begun, 3, hosts("b"))},
+			fact(begun, 3, started(2), hosts("a", "b"), told("hosts.a", 2), func(d *verifier.Deploy) { d.Told["started_at"] = time.Time{} }),
+		},
+		{
+			"an end for each host",
+			[]verifier.Deploy{fact(ok, 2, hosts("a")), fact(ok, 5, hosts("b"))},
+			fact(ok, 5, hosts("a", "b"), told("hosts.a", 2)),
+		},
+		{
 			"labels key by key",
 			[]verifier.Deploy{fact(begun, 0, label("tier", "1")), fact(ok, 5, label("zone", "eu"))},
 			fact(ok, 5, started(0), told("labels.tier", 0), func(d *verifier.Deploy) { d.Labels = map[string]string{"tier": "1", "zone": "eu"} }),
@@ -237,6 +252,11 @@ func TestJoinFactWithoutTime(t *testing.T) {
 	}
 	if said, changed, _ := record.Join(&ended, fact(verifier.Succeeded, at.Add(time.Minute), false)); !changed || said.At.Equal(at) {
 		t.Errorf("a later end: %+v", said)
+	}
+	next := fact(verifier.Succeeded, at.Add(time.Minute), true)
+	next.Hosts = []string{"web2"}
+	if two, changed, _ := record.Join(&ended, next); !changed || !two.At.Equal(next.At) || !two.HostChanged("web2").Equal(next.At) {
+		t.Errorf("another host without a time: %+v", two)
 	}
 	begun, _, _ := record.Join(nil, fact(verifier.Started, at, true))
 	whole, _, _ := record.Join(&begun, fact(verifier.Succeeded, at.Add(time.Minute), true))

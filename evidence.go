@@ -29,11 +29,12 @@ type Subject struct {
 	Service     string
 	Environment string
 	Target      string
-	Version     string // the deployed version; a source with a version field filters by it where VersionOp is set
+	Version     string // the deployed version
 	Team        string
 	Hosts       []string // the changed hosts; empty when unknown
 	Labels      map[string]string
 	Peers       bool // asks for the instances that are *not* among Hosts, or not of Version
+	Mixed       bool // other instances are not changed yet: a source that knows versions and no hosts asks for Version alone
 }
 
 // Question asks for one measure of one subject in steps: (From, From+Step], ..., up to To, which are whole multiples of Step in
@@ -127,6 +128,7 @@ type Baseline struct {
 type Case struct {
 	Deploy   Deploy
 	From     time.Time // the change: the deploy's time
+	Whole    time.Time // when the last host was changed; zero where all were at once
 	Until    time.Time // end of the watch
 	Ended    bool      // no more evidence will come: say what can be said
 	Baseline *Baseline // nil: a first deploy has none

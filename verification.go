@@ -44,6 +44,7 @@ type Verification struct {
 	Suspected *Suspicion `json:"suspected,omitempty"` // it passed, and was undone or mended within a day
 	WayBack   *WayBack   `json:"way_back,omitempty"`  // what the tool said when the watch began, where it can be asked
 	Answers   string     `json:"answers,omitempty"`   // the verification whose rollback this deploy is
+	Overdue   *time.Time `json:"overdue,omitempty"`   // when it was told that the deploy takes twice as long as usual
 	Late      bool       `json:"late,omitempty"`      // recorded later than act_within after its own time: tells nobody
 
 	Revision int64     `json:"revision"`
@@ -75,8 +76,9 @@ type WayBack struct {
 
 // Joined is a deploy that joined a running watch: its own step and settle are left out.
 type Joined struct {
-	ID string    `json:"id"`
-	At time.Time `json:"at"`
+	ID    string    `json:"id"`
+	At    time.Time `json:"at"`
+	Hosts []string  `json:"hosts,omitempty"` // that it changed, where it brings the version of the watch to further ones
 }
 
 // RollbackState is how far a rollback has come.

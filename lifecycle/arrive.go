@@ -26,27 +26,34 @@ func (c *change) arrived() {
 	}
 }
 
-// started opens a watch that waits for the end of the deploy, and stops rollbacks of what it is about to replace.
+// started opens a watch that waits for the end of the deploy, and stops rollbacks of what it is about to replace. It is watched from
+// the first host that it changed.
 func (c *change) started(d verifier.Deploy) {
 	c.cancelOlder(d)
-	if v := c.watch(d.ID); v != nil {
-		v.Deploy = d
-		return
+	v := c.watch(d.ID)
+	if v == nil {
+		v = c.open(d)
+		if c.overtaken(d) {
+			c.close(v, verifier.Superseded, "")
+			return
+		}
 	}
-	v := c.open(d)
-	if c.overtaken(d) {
-		c.close(v, verifier.Superseded, "")
-		return
+	v.Deploy = d
+	if v.Ended == nil && !c.rolls(v, d) {
+		v.DueAt = earlier(c.actUntil(d), c.overdueAt(d))
 	}
-	v.DueAt = c.actUntil(d)
 }
 
+// failedDeploy ends the watch, but for a deploy that has changed some hosts already: what they do beside the others is watched.
 func (c *change) failedDeploy(d verifier.Deploy) {
 	v := c.watch(d.ID)
 	if v == nil {
 		v = c.open(d)
 	}
 	v.Deploy = d
+	if v.Ended == nil && c.rolls(v, d) {
+		return
+	}
 	wasWatching := v.State.Watching()
 	c.close(v, verifier.CancelledState, deployFailed)
 	if wasWatching {
@@ -69,6 +76,9 @@ func (c *change) succeeded(d verifier.Deploy) {
 	case v == nil:
 	case neverBegan(v):
 		v.State, v.Reason, v.Ended, v.DecidedAt = verifier.Waiting, "", nil, nil
+	case v.Ended == nil && v.Deploy.Status != verifier.Succeeded:
+		c.landed(v, d)
+		return
 	default:
 		c.refresh(v, d)
 		return
@@ -80,10 +90,10 @@ func (c *change) succeeded(d verifier.Deploy) {
 	switch {
 	case c.overtaken(d):
 		c.supersededAtOnce(v, d, answered)
-	case joins(d) && running != nil:
+	case joins(d) && running != nil && answered == nil && !c.mends(d):
 		c.join(running, d, v)
 	default:
-		if !joins(d) {
+		if !joins(d) || answered != nil || c.mends(d) {
 			c.supersede(d)
 		}
 		if v == nil {
@@ -96,11 +106,10 @@ func (c *change) succeeded(d verifier.Deploy) {
 
 // neverBegan reports whether the watch was opened (and perhaps closed) before its deploy was live.
 func neverBegan(v *verifier.Verification) bool {
-	if v.Rules != "" {
-		return false
+	if v.State == verifier.CancelledState && (v.Reason == deployFailed || v.Reason == noEnd) {
+		return true
 	}
-	return v.Ended == nil || v.State == verifier.Superseded && v.Reason != joinedReason ||
-		v.State == verifier.CancelledState && (v.Reason == deployFailed || v.Reason == noEnd)
+	return v.Rules == "" && (v.Ended == nil || v.State == verifier.Superseded && v.Reason != joinedReason)
 }
 
 // supersededAtOnce is the end of a deploy that arrives after a newer one did. A rollback that it answers has not helped.
@@ -120,10 +129,17 @@ func (c *change) supersededAtOnce(v *verifier.Verification, d verifier.Deploy, a
 func (c *change) refresh(v *verifier.Verification, d verifier.Deploy) {
 	was := v.Deploy
 	v.Deploy = d
-	if v.Ended != nil {
-		if was.Status == verifier.Started {
-			c.landedUnwatched(v, d)
+	switch {
+	case v.Ended != nil && was.Status != verifier.Succeeded:
+		c.landedUnwatched(v, d)
+		return
+	case v.Ended != nil && !c.reopens(v, was):
+		return
+	case goesOn(was, d):
+		if !joins(d) {
+			c.supersede(d)
 		}
+		c.progress(v)
 		return
 	}
 	rules, _ := c.Rules(d)
@@ -186,7 +202,7 @@ func (c *change) tooLate(d verifier.Deploy) bool {
 // begin starts the watch with the rules as they are now. answered is the verification whose rollback the deploy is, or nil.
 func (c *change) begin(v *verifier.Verification, d verifier.Deploy, answered *verifier.Verification) {
 	rules, hash := c.Rules(d)
-	v.Deploy, v.From, v.Rules = d, d.At, hash
+	v.Deploy, v.From, v.Rules = d, d.FirstChange(), hash
 	v.Late = c.tooLate(d)
 	if answered != nil {
 		v.Answers, v.Baseline = answered.ID, answered.Baseline
@@ -202,8 +218,8 @@ func (c *change) begin(v *verifier.Verification, d verifier.Deploy, answered *ve
 	}
 	c.out.RuleSet = &verifier.RuleSet{Hash: hash, Rules: rules}
 	c.askWayBack(v)
-	v.Until = d.At.Add(longestWatch(rules))
-	v.DueAt = d.At.Add(shortestStep(rules))
+	v.Until = d.LastChange().Add(longestWatch(rules))
+	v.DueAt = v.From.Add(shortestStep(rules))
 	for i := range rules {
 		v.Findings = append(v.Findings[:i:i], pending(rules[i], v))
 	}
@@ -233,9 +249,15 @@ func (c *change) running(d verifier.Deploy) *verifier.Verification {
 
 // join adds the deploy to the running watch; own is the watch that its start opened, or nil.
 func (c *change) join(running *verifier.Verification, d verifier.Deploy, own *verifier.Verification) {
-	running.Joined = append(running.Joined, verifier.Joined{ID: d.ID, At: d.At})
 	rules, _ := c.Rules(running.Deploy)
+	joined := verifier.Joined{ID: d.ID, At: d.At}
 	running.Until = running.Until.Add(longestSettle(rules) + longestStep(rules))
+	if sameAgain(d, running.Deploy) && len(running.Deploy.Hosts) > 0 { // server by server, an event for each
+		joined.Hosts = d.Hosts
+		running.Until = latest(running.Until, d.At.Add(longestWatch(rules)))
+		lookAgain(running, rules)
+	}
+	running.Joined = append(running.Joined, joined)
 	if own != nil {
 		own.Deploy = d
 		c.close(own, verifier.Superseded, joinedReason)

@@ -121,7 +121,12 @@ func askAll(ctx context.Context, bySource map[string][]asking, sources Backends,
 	for name, list := range bySource {
 		group.Go(func() {
 			answers := sources[name].Ask(ctx, questionsOf(list))
+			stuck := map[*verifier.Evidence]bool{} // a stretch of it is lacking: what comes after is asked again with it
 			for i, a := range list {
+				if stuck[a.into] {
+					continue
+				}
+				stuck[a.into] = answers[i].Err != nil || answers[i].Partial != "" || !answers[i].Until.IsZero() && answers[i].Until.Before(a.question.To)
 				if failure, ok := errors.AsType[*verifier.SourceError](answers[i].Err); ok && failure.Waits {
 					mu.Lock()
 					wait[name] = pace{now.Add(soon), wait[name].said}
@@ -161,26 +166,37 @@ func mayStillAct(v verifier.Verification) bool {
 // askings are the questions of one rule: the deployed version and its peers up to now, the stretch before once.
 func askings(v verifier.Verification, r verifier.Rule, service verifier.Service, source Backend, now time.Time, of func(verifier.Arm) *verifier.Evidence) []asking {
 	subject := subjectOf(v.Deploy, service, r.Measure.Source)
+	subject.Hosts = hostsOf(v)
 	until := latest(askUntil(v), untilOf(v, r))
 	end := floor(earlier(now.Add(-source.Lag()), until), r.Every)
 	again := floor(earlier(now.Add(-2*source.Lag()), until), r.Every)
 	start := floor(v.From, r.Every)
 	var out []asking
-	add := func(arm verifier.Arm, s verifier.Subject) {
+	add := func(arm verifier.Arm, s verifier.Subject, cut func(from, to time.Time) []leg) {
 		e := of(arm)
 		from := latest(start, e.Again)
-		if end.After(from) && (end.After(e.Until) || again.After(e.Again)) {
-			out = append(out, asking{question: question(r, s, from, end), into: e, again: again})
+		if !end.After(from) || !end.After(e.Until) && !again.After(e.Again) {
+			return
+		}
+		for _, l := range cut(from, end) {
+			s.Hosts, s.Mixed = l.hosts, l.mixed
+			out = append(out, asking{question: question(r, s, l.from, l.to), into: e, again: again})
 		}
 	}
-	add(verifier.ArmDeployed, subject)
+	whole := func(from, to time.Time) []leg { return []leg{{from: from, to: to, hosts: subject.Hosts}} }
+	cut := whole
+	apart := tellsApart(v, r, source)
+	if apart {
+		cut = func(from, to time.Time) []leg { return legs(v, r, from, to) }
+	}
+	add(verifier.ArmDeployed, subject, cut)
 	if len(out) == 0 && end.Before(start.Add(r.Every)) {
 		return nil
 	}
-	if usesPeers(r) && source.HasPeers(r.Measure) && len(subject.Hosts) > 0 {
+	if usesPeers(r) && apart {
 		peers := subject
 		peers.Peers = true
-		add(verifier.ArmPeers, peers)
+		add(verifier.ArmPeers, peers, whole)
 	}
 	if a, ok := askBefore(v, r, subject, source, now, of); ok {
 		out = append(out, a)

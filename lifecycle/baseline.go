@@ -11,10 +11,7 @@ import (
 // It ends where the deploy began. A version that was condemned, or replaced before it passed, hands on the baseline that it was
 // itself compared with. The watch of a verdict that was dismissed is left out. A first deploy has none.
 func baselineOf(s *verifier.Scene, d verifier.Deploy, rules []verifier.Rule) *verifier.Baseline {
-	end := d.At
-	if d.StartedAt != nil && d.StartedAt.Before(end) {
-		end = *d.StartedAt
-	}
+	end := d.Began()
 	live, judged := before(s.History, d)
 	if live == nil {
 		return nil

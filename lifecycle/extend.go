@@ -20,14 +20,14 @@ func slowly(r verifier.Rule) time.Duration { return max(r.Every, slowest, r.Exte
 func untilOf(v verifier.Verification, r verifier.Rule) time.Time { return v.Until.Add(r.Extend) }
 
 // extended judges the rule on all that was seen so far, and waits where that is too little still.
-func extended(w verifier.Watched, r verifier.Rule, evidence []verifier.Evidence, lag time.Duration, f verifier.Finding, put func(*verifier.Case), now time.Time) verifier.Finding {
+func extended(w verifier.Watched, r verifier.Rule, evidence []verifier.Evidence, sources Backends, f verifier.Finding, put func(*verifier.Case), now time.Time) verifier.Finding {
 	if r.Extend <= 0 || f.Reason != verifier.TooLittleData && f.Reason != verifier.NoData {
 		return f
 	}
-	end := untilOf(w.Verification, r)
+	end, lag := untilOf(w.Verification, r), lagOf(sources, r)
 	longer := w
 	longer.Verification.Until = floor(earlier(now.Add(-2*lag), end), r.Every)
-	c := caseOf(longer, r, evidence, lag, now)
+	c := caseOf(longer, r, evidence, sources, now)
 	put(&c)
 	f = rules.Judge(r, c, now)
 	if f.Reason != verifier.TooLittleData && f.Reason != verifier.NoData || !now.Before(end.Add(2*lag)) {

@@ -130,7 +130,7 @@ func (g *guarding) newer() (bool, string) {
 		if d.ID == g.v.ID || !g.v.Deploy.Before(d) || sameAgain(d, g.v.Deploy) {
 			continue
 		}
-		if d.Status == verifier.Succeeded || d.Status == verifier.Started && p.State.Watching() {
+		if d.Status == verifier.Succeeded || d.Status == verifier.Started && (p.State.Watching() || p.Ended == nil && p.State != "") {
 			return true, fmt.Sprintf("%s %s is newer (%s)", d.Service, d.Version, d.Status)
 		}
 	}
@@ -203,7 +203,10 @@ func (g *guarding) condemned() (bool, string) {
 
 func (g *guarding) live() (bool, string) {
 	live, ok := record.Live(g.scene.History, g.now)
-	if ok && live == g.to {
+	switch {
+	case ok && live == g.to && g.v.Deploy.Mixed():
+		return false, g.to + " is live on some hosts alone"
+	case ok && live == g.to:
 		return true, g.to + " is live already"
 	}
 	return false, "the target is not what is live"

@@ -22,12 +22,12 @@ func judge(w verifier.Watched, evidence []verifier.Evidence, sources Backends, w
 		if wait.later(r.Measure.Source, now) { // it does not end before its turn
 			asOf = earlier(now, v.Until.Add(-time.Nanosecond))
 		}
-		lag, put := lagOf(sources, r), func(c *verifier.Case) { c.Zone, c.Load = zone, loadFor(r, w.Rules, evidence) }
-		c := caseOf(w, r, evidence, lag, asOf)
+		put := func(c *verifier.Case) { c.Zone, c.Load = zone, loadFor(r, w.Rules, evidence) }
+		c := caseOf(w, r, evidence, sources, asOf)
 		put(&c)
 		f := rules.Judge(r, c, now)
 		if c.Ended {
-			f = extended(w, r, evidence, lag, f, put, now)
+			f = extended(w, r, evidence, sources, f, put, now)
 		}
 		if said := wait[r.Measure.Source].said; said != "" {
 			f.Text = sentence(f.Text) + " " + sentence(said)
@@ -46,14 +46,19 @@ func lagOf(sources Backends, r verifier.Rule) time.Duration {
 }
 
 // caseOf is what one rule is judged by.
-func caseOf(w verifier.Watched, r verifier.Rule, evidence []verifier.Evidence, lag time.Duration, now time.Time) verifier.Case {
-	v := w.Verification
+func caseOf(w verifier.Watched, r verifier.Rule, evidence []verifier.Evidence, sources Backends, now time.Time) verifier.Case {
+	v, lag, apart := w.Verification, lagOf(sources, r), apartIn(sources, w.Verification, r)
 	c := verifier.Case{
-		Deploy: v.Deploy, From: v.From, Until: v.Until, Baseline: v.Baseline, Arms: map[verifier.Arm]verifier.Evidence{},
+		Deploy: v.Deploy, From: v.From, Whole: wholeAt(v, changesOf(v)), Until: v.Until, Baseline: v.Baseline, Arms: map[verifier.Arm]verifier.Evidence{},
 		Traffic: traffic(r, v, evidence, now), Noise: verifier.NoiseOf(w.Noise, v.Deploy.Service),
 	}
 	for _, j := range v.Joined {
-		c.Skip = append(c.Skip, verifier.Span{From: j.At, To: j.At.Add(r.Settle)})
+		if !apart || len(j.Hosts) == 0 {
+			c.Skip = append(c.Skip, verifier.Span{From: j.At, To: j.At.Add(r.Settle)})
+		}
+	}
+	if !apart {
+		c.Skip = append(c.Skip, unsettled(v, r)...)
 	}
 	for _, e := range evidence {
 		if e.Rule == r.Name {
@@ -82,7 +87,7 @@ const graceInTrouble = 5 * time.Minute
 // source has been waited for long enough.
 func ended(v verifier.Verification, r verifier.Rule, deployed verifier.Evidence, lag time.Duration, now time.Time) bool {
 	final := v.Until.Add(2 * lag)
-	if now.Before(final) {
+	if now.Before(final) || v.Deploy.Status == verifier.Started { // more hosts are to come
 		return false
 	}
 	if deployed.Trouble == "" && deployed.Partial == "" && !deployed.Again.Before(floor(v.Until, r.Every)) {
@@ -121,7 +126,7 @@ func recovered(w verifier.Watched, evidence []verifier.Evidence, sources Backend
 		if !ok {
 			return false, "the rule " + f.Rule + " is gone"
 		}
-		c := caseOf(w, r, evidence, lagOf(sources, r), now)
+		c := caseOf(w, r, evidence, sources, now)
 		c.Zone = zone
 		back, text := rules.Recovered(r, c, since, now)
 		texts = append(texts, text)
@@ -143,7 +148,7 @@ func relapsed(w verifier.Watched, evidence []verifier.Evidence, sources Backends
 		if !ok || !f.RollsBack() {
 			return false
 		}
-		c := caseOf(w, r, evidence, lagOf(sources, r), now)
+		c := caseOf(w, r, evidence, sources, now)
 		c.From, c.Ended = v.Rollback.At, false
 		r.Settle = 0
 		return rules.Judge(r, c, now).RollsBack()

@@ -31,8 +31,7 @@ func (c *change) judged(e Judged) error {
 
 func (c *change) observe(v *verifier.Verification, e Judged) {
 	v.DueAt = e.Next
-	if v.Deploy.Status == verifier.Started {
-		c.unended(v)
+	if v.Deploy.Status == verifier.Started && c.unended(v) {
 		return
 	}
 	if len(e.Evidence) > 0 && v.State == verifier.Waiting {
@@ -49,13 +48,24 @@ func (c *change) observe(v *verifier.Verification, e Judged) {
 	}
 }
 
-// unended closes the watch over a deploy that was started and never ended.
-func (c *change) unended(v *verifier.Verification) {
-	if c.now.Before(c.actUntil(v.Deploy)) {
-		v.DueAt = c.actUntil(v.Deploy)
-		return
+// unended looks after a deploy that was started and has not ended: it is told of when it takes too long, and closed when nobody waits
+// for it any more. It reports whether there is nothing to be judged.
+func (c *change) unended(v *verifier.Verification) bool {
+	c.overdue(v)
+	over := c.actUntil(v.Deploy)
+	if !c.now.Before(over) {
+		c.close(v, verifier.CancelledState, noEnd)
+		return true
 	}
-	c.close(v, verifier.CancelledState, noEnd)
+	if v.Overdue == nil {
+		over = earlier(over, c.overdueAt(v.Deploy))
+	}
+	if !asksFor(*v) || c.now.After(v.Until.Add(graceInTrouble)) {
+		v.DueAt = over
+		return !asksFor(*v)
+	}
+	v.DueAt = earlier(v.DueAt, over)
+	return false
 }
 
 // failed enters the verdict with the first failing rule that counts; later ones add to it, and may make a rollback of an alert.
@@ -83,6 +93,14 @@ func (c *change) finished(v *verifier.Verification) {
 		if !c.now.Before(v.Until) && !countsDown(v) {
 			c.end(v)
 		}
+		return
+	}
+	switch v.Deploy.Status {
+	case verifier.Started: // what was seen so far is good; there is more to come
+		return
+	case verifier.Failed: // some hosts have it, and do well: no version passes by that
+		c.close(v, verifier.CancelledState, deployFailed)
+		c.concluded(v)
 		return
 	}
 	outcome, reason := rules.Verdict(v.Findings)

@@ -54,7 +54,7 @@ func replayWake(ctx context.Context, world World, scene *verifier.Scene, w *veri
 	r := &Runner{Now: func() time.Time { return now }}
 	v := w.Verification
 	e := Judged{Verification: v.ID, Revision: v.Revision, Rules: w.Rules, Findings: v.Findings}
-	if v.Ended == nil && v.Deploy.Status == verifier.Succeeded {
+	if asksFor(v) {
 		r.look(ctx, *w, world, sources, &e)
 	}
 	if e.Evidence != nil {

@@ -209,7 +209,7 @@ func (r *Runner) wake(ctx context.Context, w verifier.Watched) {
 	v := w.Verification
 	world, sources := r.World(), r.Sources()
 	e := Judged{Verification: v.ID, Revision: v.Revision, Rules: w.Rules, Findings: v.Findings}
-	if v.Ended == nil && v.Deploy.Status == verifier.Succeeded {
+	if asksFor(v) {
 		r.look(asking, w, world, sources, &e)
 	}
 	if now := r.Now(); quiet(v, e, now) {
@@ -289,7 +289,7 @@ func (r *Runner) saved(v verifier.Verification, err error) {
 
 // quiet reports whether a wake changed nothing but evidence and numbers: then no scene is needed.
 func quiet(v verifier.Verification, e Judged, now time.Time) bool {
-	if v.Ended != nil || v.Deploy.Status != verifier.Succeeded || v.Rollback != nil && waits(v.Rollback.State) || e.Relapsed {
+	if !asksFor(v) || v.Deploy.Status == verifier.Started || v.Rollback != nil && waits(v.Rollback.State) || e.Relapsed {
 		return false
 	}
 	if len(failing(e.Findings)) != len(failing(v.Findings)) {

@@ -77,5 +77,5 @@ func worseElsewhere(ctx context.Context, of verifier.Watched, other verifier.Ver
 	w := verifier.Watched{Verification: as, Rules: []verifier.Rule{rule}, Noise: of.Noise}
 	d := other.Deploy
 	evidence, _, _ := gather(ctx, w, world.Catalogue.Service(d.Place, d.Team), sources, true, now)
-	return rules.Judge(rule, caseOf(w, rule, evidence, lagOf(sources, rule), now), now).RollsBack()
+	return rules.Judge(rule, caseOf(w, rule, evidence, sources, now), now).RollsBack()
 }

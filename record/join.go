@@ -34,7 +34,17 @@ func Join(known *verifier.Deploy, fact verifier.Deploy) (joined verifier.Deploy,
 		return *known, false, err
 	}
 	joined = merge(*known, assume(*known, fact))
-	return joined, !reflect.DeepEqual(joined, merge(*known, *known)), nil
+	return joined, !reflect.DeepEqual(plainly(joined), plainly(merge(*known, *known))), nil
+}
+
+// plainly leaves out whether the start was told or filled in: told again, it is nothing new.
+func plainly(d verifier.Deploy) verifier.Deploy {
+	d.Told = maps.Clone(d.Told)
+	delete(d.Told, startedAt)
+	if len(d.Told) == 0 {
+		d.Told = nil
+	}
+	return d
 }
 
 // Fill sets team and group where no fact said them. Any fact that does say them, earlier or later, wins over what was filled in.

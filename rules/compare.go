@@ -78,10 +78,14 @@ func (v view) window(m match, bound float64, side verifier.Worse) view {
 }
 
 // comparison is the outcome. Looking again and again is paid for; a change that begins late is not seen by passing early, so
-// that waits for the middle of the watch.
+// that waits for the middle of the watch over all hosts.
 func (v view) comparison(worse, inside, fine bool) (verifier.Outcome, verifier.Reason) {
 	last := v.after[len(v.after)-1].T
-	halfway := last.Sub(v.start) >= v.c.Until.Sub(v.start)/2
+	start := v.start
+	if whole := v.c.Whole.Add(v.rule.Settle); whole.After(start) {
+		start = whole
+	}
+	halfway := last.Sub(start) >= v.c.Until.Sub(start)/2
 	switch {
 	case worse && !v.partial:
 		return verifier.Fail, verifier.IsWorse

@@ -163,7 +163,7 @@ func (e *Elasticsearch) filters(a *esAsked, field string) bool {
 	case e.fields.host:
 		return len(s.Hosts) > 0 && !picksArm(a.Measure.Pick)
 	case e.fields.version:
-		return s.Peers && (len(s.Hosts) == 0 || e.fields.host == "") && !picksArm(a.Measure.Pick)
+		return (s.Peers || s.Mixed) && (len(s.Hosts) == 0 || e.fields.host == "") && !picksArm(a.Measure.Pick)
 	}
 	return false
 }

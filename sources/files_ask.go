@@ -197,9 +197,9 @@ func (r *reading) ofArm(d document, s verifier.Subject) bool {
 		of := slices.ContainsFunc(s.Hosts, func(h string) bool { return d.has(r.fields.host, h) })
 		return of != s.Peers && (of || named)
 	}
-	if s.Peers && r.fields.version != "" {
+	if (s.Peers || s.Mixed) && r.fields.version != "" {
 		version, ok := d.text(r.fields.version)
-		return ok && version != s.Version
+		return ok && (version == s.Version) != s.Peers
 	}
 	return !s.Peers
 }

@@ -45,25 +45,21 @@ func (e *Error) Error() string { return e.Problem }
 // Status is the HTTP status that answers it.
 func (e *Error) Status() int { return e.Code }
 
-// New serves POST /v1/deploys and POST /v1/hooks/{tool}. fail writes an error as the API does. Who may use /v1/deploys was checked
-// before.
-func New(c Config, r Recorder, fail func(http.ResponseWriter, *http.Request, error), now func() time.Time) (http.Handler, error) {
-	hooks, err := NewHooks(c)
-	if err != nil {
-		return nil, err
-	}
+// New serves POST /v1/deploys and POST /v1/hooks/{tool}. hooks gives those that are configured now; fail writes an error as the API
+// does. Who may use /v1/deploys was checked before.
+func New(hooks func() Hooks, r Recorder, fail func(http.ResponseWriter, *http.Request, error), now func() time.Time) http.Handler {
 	h := &handler{recorder: r, fail: fail, now: now, hooks: hooks}
 	mux := http.NewServeMux()
 	mux.HandleFunc("POST /v1/deploys", h.api)
 	mux.HandleFunc("POST /v1/hooks/{tool}", h.hooked)
-	return mux, nil
+	return mux
 }
 
 type handler struct {
 	recorder Recorder
 	fail     func(http.ResponseWriter, *http.Request, error)
 	now      func() time.Time
-	hooks    Hooks
+	hooks    func() Hooks
 }
 
 func (h *handler) api(w http.ResponseWriter, r *http.Request) {
@@ -84,7 +80,7 @@ func (h *handler) api(w http.ResponseWriter, r *http.Request) {
 
 func (h *handler) hooked(w http.ResponseWriter, r *http.Request) {
 	name := r.PathValue("tool")
-	hook, configured := h.hooks[name]
+	hook, configured := h.hooks()[name]
 	if !configured {
 		h.fail(w, r, fmt.Errorf("hook %s: %w; write hooks: {%s: {secret_file: …}} in verifier.yaml", name, verifier.ErrNotFound, name))
 		return
@@ -101,6 +97,19 @@ func (h *handler) hooked(w http.ResponseWriter, r *http.Request) {
 	delivery := h.delivery(r, name, r.Header.Get(hook.delivery), body)
 	delete(delivery.Header, http.CanonicalHeaderKey(hook.Header))
 	delivery.By = name
+	if hook.confirm != nil {
+		said, err := hook.confirm(r.Context(), hook, delivery)
+		if err != nil {
+			h.recorder.Refused(name, err)
+			h.fail(w, r, err)
+			return
+		}
+		if said != "" {
+			delivery.Outcome, delivery.Problem = verifier.Ignored, said
+			h.keep(w, r, delivery)
+			return
+		}
+	}
 	h.take(w, r, hook, delivery)
 }
 
@@ -119,10 +128,19 @@ func (h *handler) take(w http.ResponseWriter, r *http.Request, hook *hook, d ver
 		h.record(w, r, d, mapped.Deploys)
 		return
 	}
-	if _, keep := h.recorder.Record(r.Context(), d, nil); keep != nil {
-		err = keep
-	}
 	if err != nil {
+		if _, keep := h.recorder.Record(r.Context(), d, nil); keep != nil {
+			err = keep
+		}
+		h.fail(w, r, err)
+		return
+	}
+	h.keep(w, r, d)
+}
+
+// keep records a delivery that is no deploy, and says why.
+func (h *handler) keep(w http.ResponseWriter, r *http.Request, d verifier.Delivery) {
+	if _, err := h.recorder.Record(r.Context(), d, nil); err != nil {
 		h.fail(w, r, err)
 		return
 	}

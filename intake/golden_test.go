@@ -31,6 +31,15 @@ func hookOf(tool string) Hook {
 		"azuredevops": {{"pipeline": "*", "service": "{{.pipeline}}"}},
 		"codedeploy":  {{"application": "myApp*", "version": "{{.deployment_id}}"}},
 	}[tool]
+	switch tool {
+	case "codedeploy":
+		hook = Hook{Topics: []string{"arn:aws:sns:us-east-1:123456789012:deploys"}, Map: hook.Map}
+	case "custom":
+		hook.Fields = map[string]string{
+			"id": "body.release?.number", "service": "body.app", "environment": "body.stage", "version": "body.release?.tag", "at": "body.finished", "by": "body.who?.name",
+			"status": `body.ok ? "succeeded" : "failed"`, "hosts": "body.machines", "ignore": `body.kind == "test" ? "it is a test" : nil`, "labels.number": "body.release?.number",
+		}
+	}
 	return hook
 }
 
@@ -148,4 +157,6 @@ func FuzzReadOctopus(f *testing.F)     { fuzzTool(f, "octopus") }
 func FuzzReadJenkins(f *testing.F)     { fuzzTool(f, "jenkins") }
 func FuzzReadAzureDevOps(f *testing.F) { fuzzTool(f, "azuredevops") }
 func FuzzReadKubewatch(f *testing.F)   { fuzzTool(f, "kubewatch") }
+func FuzzReadCodeDeploy(f *testing.F)  { fuzzTool(f, "codedeploy") }
+func FuzzReadCustom(f *testing.F)      { fuzzTool(f, "custom") }
 func FuzzReadCDEvents(f *testing.F)    { fuzzTool(f, "cdevents") }

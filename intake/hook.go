@@ -1,6 +1,8 @@
 package intake
 
 import (
+	"context"
+	"crypto/x509"
 	"errors"
 	"fmt"
 	"maps"
@@ -8,6 +10,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"github.com/expr-lang/expr/vm"
 
 	"verifier"
 	"verifier/outbound"
@@ -20,23 +24,31 @@ type Hook struct {
 	User       string              `yaml:"user"`   // of Basic authentication, whose password is the secret
 	Secret     outbound.Secret     `yaml:"secret"`
 	SecretFile string              `yaml:"secret_file"`
-	Map        []map[string]string `yaml:"map"` // what the tool's words mean
+	Map        []map[string]string `yaml:"map"`    // what the tool's words mean
+	Topics     []string            `yaml:"topics"` // of Amazon SNS, whose messages are taken
+	Fields     map[string]string   `yaml:"fields"` // of custom: an expression for each of a deploy's fields
 }
 
 // Config is the hooks by name.
 type Config struct {
-	Hooks map[string]Hook
+	Hooks     map[string]Hook
+	Transport http.RoundTripper // to Amazon SNS; nil: nobody is asked
+	Now       func() time.Time  // nil: the system's clock
 }
 
 // tool is one deploy tool: who may send, and what a delivery says.
 type tool struct {
-	delivery string                                                       // names the tool's own header with the delivery's id
-	signs    bool                                                         // and so needs no header for the secret
-	header   string                                                       // that holds the secret where the configuration names none
-	check    func(h *hook, r *http.Request, body []byte) error            // who sent it
-	fields   []string                                                     // the tool's own words; one that ends in .* stands for many
-	where    map[string]string                                            // where the tool says what a Deploy's field holds, for messages
-	read     func(h *hook, in verifier.Delivery) ([]Event, string, error) // pure; ignored says why it is no deploy
+	delivery    string                                                                            // names the tool's own header with the delivery's id
+	signs       bool                                                                              // and so needs no header for the secret
+	header      string                                                                            // that holds the secret where the configuration names none
+	topics      bool                                                                              // may sign by Amazon SNS
+	expressions bool                                                                              // has fields of expressions
+	prepare     func(h *hook) error                                                               // reads what the configuration says more
+	confirm     func(ctx context.Context, h *hook, in verifier.Delivery) (said string, err error) // answers a handshake; said is empty where it is none
+	check       func(h *hook, r *http.Request, body []byte) error                                 // who sent it
+	fields      []string                                                                          // the tool's own words; one that ends in .* stands for many
+	where       map[string]string                                                                 // where the tool says what a Deploy's field holds, for messages
+	read        func(h *hook, in verifier.Delivery) ([]Event, string, error)                      // pure; ignored says why it is no deploy
 }
 
 // tools are all that there are.
@@ -47,6 +59,8 @@ func init() { // in init, because hooks are read by way of tools
 		"argocd":      argoCD,
 		"azuredevops": azureDevOps,
 		"cdevents":    cdEvents,
+		"codedeploy":  codeDeploy,
+		"custom":      custom,
 		"github":      gitHub,
 		"gitlab":      gitLab,
 		"jenkins":     jenkins,
@@ -65,6 +79,11 @@ type hook struct {
 	name    string
 	secret  outbound.Secret
 	entries []entry
+
+	now          func() time.Time
+	client       *http.Client
+	certificates *certificates
+	programs     map[string]*vm.Program // of custom, by field
 }
 
 // Hooks are the configured hooks by name.
@@ -74,7 +93,7 @@ type Hooks map[string]*hook
 func NewHooks(c Config) (Hooks, error) {
 	hooks := Hooks{}
 	for _, name := range slices.Sorted(maps.Keys(c.Hooks)) {
-		h, err := c.Hooks[name].open(name)
+		h, err := c.Hooks[name].open(name, c)
 		if err != nil {
 			return nil, fmt.Errorf("hooks.%s: %w", name, err)
 		}
@@ -83,7 +102,7 @@ func NewHooks(c Config) (Hooks, error) {
 	return hooks, nil
 }
 
-func (c Hook) open(name string) (*hook, error) {
+func (c Hook) open(name string, with Config) (*hook, error) {
 	if c.Tool == "" {
 		c.Tool = name
 	}
@@ -98,6 +117,15 @@ func (c Hook) open(name string) (*hook, error) {
 	switch {
 	case err != nil:
 		return nil, err
+	case len(c.Topics) > 0 && !t.topics:
+		return nil, fmt.Errorf("topics has no meaning here: %s does not come by Amazon SNS; take it out", c.Tool)
+	case len(c.Fields) > 0 && !t.expressions:
+		return nil, fmt.Errorf("fields has no meaning here: write map, or tool: custom")
+	case len(c.Topics) > 0 && (secret != "" || c.Header != "" || c.User != ""):
+		return nil, errors.New("topics are signed by Amazon SNS; take secret, header and user out, or make a hook of its own for them")
+	case len(c.Topics) > 0:
+	case secret == "" && t.topics:
+		return nil, errors.New("topics is missing; write the ARNs of the SNS topics whose messages are taken")
 	case secret == "":
 		return nil, errors.New("the secret is missing; write secret_file")
 	case t.signs && (c.Header != "" || c.User != ""):
@@ -105,7 +133,19 @@ func (c Hook) open(name string) (*hook, error) {
 	case !t.signs && c.Header == "" && c.User == "":
 		return nil, errors.New("header is missing; write the name of the header that holds the secret, like X-Key, or user for Basic authentication")
 	}
-	h := &hook{Hook: c, tool: t, name: name, secret: secret}
+	h := &hook{Hook: c, tool: t, name: name, secret: secret, now: with.Now, client: outbound.Client(with.Transport, askWithin)}
+	if h.now == nil {
+		h.now = time.Now
+	}
+	if with.Transport == nil {
+		h.client.Transport = nobody{}
+	}
+	h.certificates = &certificates{client: h.client, known: map[string]*x509.Certificate{}}
+	if t.prepare != nil {
+		if err := t.prepare(h); err != nil {
+			return nil, err
+		}
+	}
 	for i, m := range c.Map {
 		e, err := readEntry(m, t.fields)
 		if err != nil {
@@ -114,6 +154,17 @@ func (c Hook) open(name string) (*hook, error) {
 		h.entries = append(h.entries, e)
 	}
 	return h, nil
+}
+
+// askWithin is how long Amazon SNS has to answer: tools wait for ten seconds.
+const askWithin = 5 * time.Second
+
+// nobody is asked where no transport is given.
+type nobody struct{}
+
+// RoundTrip refuses.
+func (nobody) RoundTrip(*http.Request) (*http.Response, error) {
+	return nil, errors.New("nobody is asked here")
 }
 
 // Mapped is what a delivery means.
@@ -184,6 +235,9 @@ func (h *hook) problems(d verifier.Deploy, now time.Time) error {
 	}
 	if !slices.Contains(verifier.Changes, d.Change) {
 		bad("change", fmt.Sprintf("%.40q is none; write release, config, toggle, infra or scale", d.Change))
+	}
+	for name, value := range d.Labels {
+		bad("labels."+name, textProblem(value))
 	}
 	bad("id", idProblem(d.ID))
 	bad("at", timeProblem(d.At, now))

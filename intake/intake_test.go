@@ -41,19 +41,26 @@ func (k *kept) Record(_ context.Context, d verifier.Delivery, deploys []verifier
 	return receipts, nil
 }
 
+// failed writes an error as the API does, in short.
+func failed(w http.ResponseWriter, _ *http.Request, err error) {
+	status := http.StatusUnprocessableEntity
+	var refused *Error
+	if errors.As(err, &refused) {
+		status = refused.Status()
+	} else if errors.Is(err, verifier.ErrNotFound) {
+		status = http.StatusNotFound
+	}
+	http.Error(w, err.Error(), status)
+}
+
 func serve(t *testing.T) (*kept, http.Handler) {
 	t.Helper()
 	k := &kept{}
-	h, err := New(Config{Hooks: map[string]Hook{"github": {Secret: "It's a Secret to Everybody"}}}, k, func(w http.ResponseWriter, _ *http.Request, err error) {
-		status := http.StatusUnprocessableEntity
-		var refused *Error
-		if errors.As(err, &refused) {
-			status = refused.Status()
-		} else if errors.Is(err, verifier.ErrNotFound) {
-			status = http.StatusNotFound
-		}
-		http.Error(w, err.Error(), status)
-	}, func() time.Time { return now })
+	hooks, err := NewHooks(Config{Hooks: map[string]Hook{"github": {Secret: "It's a Secret to Everybody"}}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	h := New(func() Hooks { return hooks }, k, failed, func() time.Time { return now })
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -19,7 +19,11 @@ func mapped(tool string, in verifier.Delivery) (deploys []verifier.Deploy, ignor
 	if !tools[tool].signs {
 		hook.Header = "X-Key"
 	}
-	hooks, err := NewHooks(Config{map[string]Hook{tool: hook}})
+	return mappedBy(tool, hook, in)
+}
+
+func mappedBy(tool string, hook Hook, in verifier.Delivery) (deploys []verifier.Deploy, ignored string, err error) {
+	hooks, err := NewHooks(Config{Hooks: map[string]Hook{tool: hook}})
 	if err != nil {
 		return nil, "", err
 	}
@@ -64,7 +68,7 @@ func TestMapping(t *testing.T) {
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
-			hooks, err := NewHooks(Config{map[string]Hook{"octopus": {Header: "X-Key", Secret: "s", Map: test.entries}}})
+			hooks, err := NewHooks(Config{Hooks: map[string]Hook{"octopus": {Header: "X-Key", Secret: "s", Map: test.entries}}})
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -103,7 +107,7 @@ func TestBadHooks(t *testing.T) {
 		{"octopus", "map[0].says nothing", Hook{Header: "X-Key", Secret: "s", Map: []map[string]string{{"project": "shop"}}}},
 	}
 	for _, test := range tests {
-		if _, err := NewHooks(Config{map[string]Hook{test.name: test.hook}}); err == nil || !strings.Contains(err.Error(), test.want) {
+		if _, err := NewHooks(Config{Hooks: map[string]Hook{test.name: test.hook}}); err == nil || !strings.Contains(err.Error(), test.want) {
 			t.Errorf("%s: got %v, want %q", test.name, err, test.want)
 		}
 	}

@@ -273,11 +273,14 @@ func (c *Config) hooks() intake.Config {
 	return intake.Config{Hooks: out}
 }
 
-// checkHooks says what is wrong with the hooks, as serve would.
-func (c *Config) checkHooks() error {
-	if _, err := intake.New(c.hooks(), nil, nil, nil); err != nil {
+// openHooks reads the hooks' secrets and mappings. rt asks Amazon SNS for its certificates.
+func (c *Config) openHooks(rt transport) (intake.Hooks, error) {
+	with := c.hooks()
+	with.Transport = rt
+	hooks, err := intake.NewHooks(with)
+	if err != nil {
 		where, problem, _ := strings.Cut(err.Error(), ": ")
-		return c.doc.bad(key{"hooks", strings.TrimPrefix(where, "hooks.")}, "%s", problem)
+		return nil, c.doc.bad(key{"hooks", strings.TrimPrefix(where, "hooks.")}, "%s", problem)
 	}
-	return nil
+	return hooks, nil
 }

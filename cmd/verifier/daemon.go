@@ -53,6 +53,7 @@ type setup struct {
 	alerting  *alerting.Alerting
 	ways      map[string]rollback.Way
 	sinks     map[string]sinks.Sink
+	hooks     intake.Hooks
 	stamp     string // of the files on disk when they were read
 }
 
@@ -81,7 +82,7 @@ func loadFrom(cfg *Config, rt transport, log *slog.Logger, observe func(source, 
 	if s.alerting, err = alerting.Load(cfg.alert, cfg.path, outbound.Dial(outbound.Config{}), external, log); err != nil {
 		return nil, err
 	}
-	if err := cfg.checkHooks(); err != nil {
+	if s.hooks, err = cfg.openHooks(rt); err != nil {
 		return nil, err
 	}
 	if err := cfg.checkReceivers(s.alerting.Receivers(), s.alerting.Pagers); err != nil {
@@ -159,10 +160,7 @@ func (d *Daemon) wire(cfg *Config) error {
 		},
 		Observer: lifecycle.Observer{Woke: func(late time.Duration) { d.metrics.Woke(late); d.agent.woke(late) }, Begin: d.agent.begin, Moved: d.metrics.Moved, Acted: d.metrics.Acted},
 	}
-	events, err := intake.New(cfg.hooks(), recorder{d}, web.Problem, d.now)
-	if err != nil {
-		return fmt.Errorf("%s: %w", cfg.path, err)
-	}
+	events := intake.New(func() intake.Hooks { return d.live().hooks }, recorder{d}, web.Problem, d.now)
 	d.server = web.Server(cfg.Listen, web.New(web.Config{
 		URL: cfg.URL, Loopback: isLoopback(d.ln.Addr()), Zone: cfg.zone, Now: d.now, Log: d.log, Version: version,
 		Intake: events, Metrics: d.metrics.Handler(), Order: d.order, Held: d.runner.Held, Template: sources.Template, Report: d.report, Explain: d.explain, Costs: d.ruleCosts,

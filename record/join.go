@@ -19,7 +19,7 @@ import (
 // come, and is no start where another fact tells of one. Every other field goes to the fact with the later at, labels key by key,
 // and at the same at to the greater value; what a fact leaves empty it does not say. A fact that does not say when has the time of
 // what it repeats, else when it came in. Consent that is refused stays refused. Times count to the millisecond. What the record
-// itself derived stays, RecordedAt is the earliest.
+// itself derived stays, RecordedAt is the earliest. A deploy with Expected hosts ends when all of them have told how it went.
 //
 // A fact for another place, version or change is a ConflictError. Once a person corrected a deploy that has ended, facts about it
 // change nothing.
@@ -119,6 +119,7 @@ func merge(a, b verifier.Deploy) verifier.Deploy {
 	told := map[string]time.Time{}
 	mergeStarts(&out, a, b, told)
 	mergeHosts(&out, a, b, told)
+	count(&out, told)
 	mergeTexts(&out, a, b, told)
 	mergeLabels(&out, a, b, told)
 	mergeConsent(&out, a, b, told)
@@ -183,6 +184,7 @@ func mergeStarts(out *verifier.Deploy, a, b verifier.Deploy, told map[string]tim
 // mergeHosts unites the hosts, and keeps when each was first told of.
 func mergeHosts(out *verifier.Deploy, a, b verifier.Deploy, told map[string]time.Time) {
 	out.Hosts = unionHosts(a.Hosts, b.Hosts)
+	out.Expected, out.FailedHosts = unionHosts(a.Expected, b.Expected), unionHosts(a.FailedHosts, b.FailedHosts)
 	for _, d := range []verifier.Deploy{a, b} {
 		for _, h := range d.Hosts {
 			at := millis(d.HostChanged(h))
@@ -190,6 +192,24 @@ func mergeHosts(out *verifier.Deploy, a, b verifier.Deploy, told map[string]time
 				told[verifier.HostTold+h] = at
 			}
 		}
+	}
+}
+
+// count ends a deploy whose tool tells of each host by itself, when all that it is to reach have told: at the time of the last.
+func count(out *verifier.Deploy, told map[string]time.Time) {
+	if len(out.Expected) == 0 {
+		return
+	}
+	var last time.Time
+	for _, h := range out.Expected {
+		if !slices.Contains(out.Hosts, h) {
+			return
+		}
+		last = later(last, told[verifier.HostTold+h])
+	}
+	out.Status, out.At = verifier.Succeeded, last
+	if len(out.FailedHosts) > 0 {
+		out.Status = verifier.Failed
 	}
 }
 

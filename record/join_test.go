@@ -264,3 +264,44 @@ func TestJoinFactWithoutTime(t *testing.T) {
 		t.Errorf("the start again, after the end: %+v", late)
 	}
 }
+
+// TestJoinCounts ends a deploy when all hosts that it is to reach have told, in whatever order they do.
+func TestJoinCounts(t *testing.T) {
+	at := func(minute int) time.Time { return time.Date(2026, 11, 24, 10, minute, 0, 0, time.UTC) }
+	fact := func(minute int, hosts, failed, expected []string) verifier.Deploy {
+		return verifier.Deploy{
+			ID: "salt:1", Place: verifier.Place{Service: "shop", Environment: "production"}, Version: "1.4.2", Status: verifier.Started, Change: verifier.Release,
+			At: at(minute), Hosts: hosts, FailedHosts: failed, Expected: expected,
+		}
+	}
+	job := fact(0, nil, nil, []string{"a", "b"})
+	first, second, broken := fact(1, []string{"a"}, nil, nil), fact(3, []string{"b"}, nil, nil), fact(3, []string{"b"}, []string{"b"}, nil)
+	for name, test := range map[string]struct {
+		facts  []verifier.Deploy
+		status verifier.Status
+		at     time.Time
+	}{
+		"the job alone":              {[]verifier.Deploy{job}, verifier.Started, at(0)},
+		"one of two":                 {[]verifier.Deploy{job, first}, verifier.Started, at(1)},
+		"both":                       {[]verifier.Deploy{job, first, second}, verifier.Succeeded, at(3)},
+		"both, the job at last":      {[]verifier.Deploy{second, first, job}, verifier.Succeeded, at(3)},
+		"both, twice":                {[]verifier.Deploy{second, job, second, first, first}, verifier.Succeeded, at(3)},
+		"one failed":                 {[]verifier.Deploy{job, first, broken}, verifier.Failed, at(3)},
+		"one failed, the first last": {[]verifier.Deploy{broken, job, first}, verifier.Failed, at(3)},
+		"nobody said how many":       {[]verifier.Deploy{first, second}, verifier.Started, at(3)},
+	} {
+		t.Run(name, func(t *testing.T) {
+			var known *verifier.Deploy
+			for _, f := range test.facts {
+				joined, _, err := record.Join(known, f)
+				if err != nil {
+					t.Fatal(err)
+				}
+				known = &joined
+			}
+			if known.Status != test.status || !known.At.Equal(test.at) {
+				t.Errorf("%s at %s, want %s at %s", known.Status, known.At, test.status, test.at)
+			}
+		})
+	}
+}

@@ -87,8 +87,14 @@ func (t *tx) stage(catalogue *verifier.Catalogue, id string, fact verifier.Deplo
 		return false, err
 	}
 	joined, changed, err := record.Join(known, fact)
-	if err != nil || !changed {
+	if err != nil {
 		return false, err
+	}
+	if !changed {
+		if imported != id {
+			return false, nil
+		}
+		return false, t.retell(known, joined)
 	}
 	if known != nil && imported != id {
 		return false, contradiction(*known, fact)

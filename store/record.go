@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"encoding/json"
 	"fmt"
+	"maps"
 	"time"
 
 	"verifier"
@@ -67,6 +68,9 @@ func (s *Store) recordOne(t *tx, fact verifier.Deploy, now time.Time, decide Dec
 		return verifier.Receipt{}, err
 	}
 	if !changed {
+		if err := t.retell(known, joined); err != nil {
+			return verifier.Receipt{}, err
+		}
 		return t.receipt(fact.ID, false)
 	}
 	if joined, err = fill(t, catalogue, known, joined); err != nil {
@@ -82,6 +86,14 @@ func (s *Store) recordOne(t *tx, fact verifier.Deploy, now time.Time, decide Dec
 		}
 	}
 	return t.receipt(fact.ID, true)
+}
+
+// retell keeps who said what, where a fact says what the record had filled in by itself: that is nothing new, and counts for later facts.
+func (t *tx) retell(known *verifier.Deploy, joined verifier.Deploy) error {
+	if known == nil || maps.EqualFunc(known.Told, joined.Told, time.Time.Equal) {
+		return nil
+	}
+	return t.putDeploy(joined)
 }
 
 // knownDeploy is what is known of the id. A row of an import that is not whole yet gives way.

@@ -69,7 +69,7 @@ var gitHubStates = map[string]verifier.Status{
 
 // gitHub signs what it sends.
 var gitHub = tool{
-	delivery: "X-GitHub-Delivery", signs: true, check: checkGitHub, read: readGitHub,
+	delivery: "X-GitHub-Delivery", signs: true, check: checkGitHub, read: readGitHub, lists: &gitHubList,
 	fields: []string{"repo", "task", "deployment_environment", "ref", "sha", "creator", "workflow", "workflow_path", "branch", "run_event"},
 	where: map[string]string{
 		"service": "deployment.payload.service", "environment": "deployment_status.environment", "version": "deployment.payload.version",

@@ -27,6 +27,7 @@ type Hook struct {
 	Map        []map[string]string `yaml:"map"`    // what the tool's words mean
 	Topics     []string            `yaml:"topics"` // of Amazon SNS, whose messages are taken
 	Fields     map[string]string   `yaml:"fields"` // of custom: an expression for each of a deploy's fields
+	API        *API                `yaml:"api"`    // to ask the tool for what was missed
 }
 
 // Config is the hooks by name.
@@ -49,6 +50,7 @@ type tool struct {
 	fields      []string                                                                          // the tool's own words; one that ends in .* stands for many
 	where       map[string]string                                                                 // where the tool says what a Deploy's field holds, for messages
 	read        func(h *hook, in verifier.Delivery) ([]Event, string, error)                      // pure; ignored says why it is no deploy
+	lists       *listing                                                                          // what it did, by its own account; nil: it keeps none
 }
 
 // tools are all that there are.
@@ -84,6 +86,7 @@ type hook struct {
 	client       *http.Client
 	certificates *certificates
 	programs     map[string]*vm.Program // of custom, by field
+	asks         *lister                // nil: the tool is not asked
 }
 
 // Hooks are the configured hooks by name.
@@ -145,6 +148,9 @@ func (c Hook) open(name string, with Config) (*hook, error) {
 		if err := t.prepare(h); err != nil {
 			return nil, err
 		}
+	}
+	if err := h.openAPI(with.Transport); err != nil {
+		return nil, err
 	}
 	for i, m := range c.Map {
 		e, err := readEntry(m, t.fields)

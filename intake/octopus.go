@@ -13,7 +13,7 @@ import (
 
 // octopus sends one static header.
 var octopus = tool{
-	check: checkSecret, read: readOctopus,
+	check: checkSecret, read: readOctopus, lists: &octopusList,
 	fields: []string{"project", "release", "octopus_environment", "tenant", "category", "space", "username"},
 	where: map[string]string{
 		"service": "Payload.Event.MessageReferences (Projects)", "environment": "Payload.Event.MessageReferences (Environments)",

@@ -12,7 +12,7 @@ import (
 // teamCity are TeamCity's own webhooks (2023 and later). They sign nothing, and operators may trim what they send, so that every
 // member is optional.
 var teamCity = tool{
-	check: checkSecret, read: readTeamCity,
+	check: checkSecret, read: readTeamCity, lists: &teamCityList,
 	fields: []string{"build_type", "build_type_name", "project", "project_name", "number", "branch", "revision", "build_status", "property.*"},
 	where:  map[string]string{"version": "payload.number", "at": "payload.finishDate", "by": "payload.triggered.user.username", "url": "payload.webUrl"},
 }

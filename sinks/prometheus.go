@@ -26,6 +26,8 @@ type Prometheus struct {
 	slowed        *prometheus.GaugeVec
 	actions       *prometheus.CounterVec
 	deliveries    *prometheus.CounterVec
+	lists         *prometheus.CounterVec
+	foundLate     *prometheus.CounterVec
 	rules         prometheus.Gauge
 	reloadFailed  prometheus.Gauge
 }
@@ -48,12 +50,14 @@ func NewPrometheus(version string, counts func(context.Context) (active, waiting
 		slowed:       prometheus.NewGaugeVec(prometheus.GaugeOpts{Name: "verifier_source_slowed_seconds", Help: "By how much longer than wanted a watch waits between two questions to a source, for its budget's sake."}, []string{"source"}),
 		actions:      counter("verifier_actions_total", "Alerts, rollback calls and reports by how they ended.", "kind", "result"),
 		deliveries:   counter("verifier_deliveries_total", "What deploy tools sent, by what became of it.", "tool", "outcome"),
+		lists:        counter("verifier_tool_lists_total", "How often a deploy tool was asked for what was missed.", "tool", "result"),
+		foundLate:    counter("verifier_found_late_total", "Deploys that were found in a tool's own list, because it did not send them.", "tool"),
 		rules:        prometheus.NewGauge(prometheus.GaugeOpts{Name: "verifier_rules_loaded", Help: "Rules in force."}),
 		reloadFailed: prometheus.NewGauge(prometheus.GaugeOpts{Name: "verifier_rules_reload_failed", Help: "1 while the files on disk are wrong and older ones are in force."}),
 	}
 	build := prometheus.NewGauge(prometheus.GaugeOpts{Name: "verifier_build_info", Help: "Always 1.", ConstLabels: prometheus.Labels{"version": version}})
 	build.Set(1)
-	p.registry.MustRegister(p.deploys, p.verifications, p.rollbacks, p.lateness, p.querySeconds, p.queries, p.lag, p.slowed, p.actions, p.deliveries, p.rules,
+	p.registry.MustRegister(p.deploys, p.verifications, p.rollbacks, p.lateness, p.querySeconds, p.queries, p.lag, p.slowed, p.actions, p.deliveries, p.lists, p.foundLate, p.rules,
 		p.reloadFailed, build, &waiting{counts}, collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	return p
 }
@@ -70,6 +74,16 @@ func (p *Prometheus) Handler() http.Handler {
 // Delivered counts what a deploy tool sent.
 func (p *Prometheus) Delivered(tool string, outcome verifier.DeliveryOutcome) {
 	p.deliveries.WithLabelValues(tool, string(outcome)).Inc()
+}
+
+// Listed counts how often a deploy tool was asked for what was missed, and what was found.
+func (p *Prometheus) Listed(hook string, ok bool, found int) {
+	result := "ok"
+	if !ok {
+		result = "failed"
+	}
+	p.lists.WithLabelValues(hook, result).Inc()
+	p.foundLate.WithLabelValues(hook).Add(float64(found))
 }
 
 // Recorded counts a deploy event that brought something new.

@@ -268,6 +268,11 @@ func (c *Config) hooks() intake.Config {
 	out := map[string]intake.Hook{}
 	for name, h := range c.Hooks {
 		h.SecretFile = c.relative(h.SecretFile)
+		if h.API != nil {
+			api := *h.API
+			api.KeyFile = c.relative(api.KeyFile)
+			h.API = &api
+		}
 		out[name] = h
 	}
 	return intake.Config{Hooks: out}

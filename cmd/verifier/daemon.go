@@ -39,6 +39,7 @@ type Daemon struct {
 	log     *slog.Logger
 	now     func() time.Time
 
+	missed  missed
 	setup   atomic.Pointer[setup]
 	problem atomic.Value // string: why the last reload failed
 }
@@ -98,7 +99,7 @@ func loadFrom(cfg *Config, rt transport, log *slog.Logger, observe func(source, 
 
 // NewDaemon opens the store, takes its lock, listens, and starts nothing yet.
 func NewDaemon(ctx context.Context, path, listen string, log *slog.Logger) (_ *Daemon, err error) {
-	d := &Daemon{log: log, now: time.Now}
+	d := &Daemon{log: log, now: time.Now, missed: missed{tools: map[string]*asked{}}}
 	d.problem.Store("")
 	if d.rt, err = newTransport(); err != nil {
 		return nil, err
@@ -213,7 +214,7 @@ func (d *Daemon) Run(ctx context.Context) error {
 	work, stop := context.WithCancel(ctx)
 	defer stop()
 	var group sync.WaitGroup
-	for _, part := range []func(context.Context){d.runner.Run, d.keepSchedules, d.keepFiles, d.keepSelf, d.keepHeartbeat, d.keepAgent, d.resumeImports} {
+	for _, part := range []func(context.Context){d.runner.Run, d.keepSchedules, d.keepFiles, d.keepSelf, d.keepHeartbeat, d.keepMissed, d.keepAgent, d.resumeImports} {
 		group.Go(func() { part(work) })
 	}
 	served := make(chan error, 1)

@@ -19,23 +19,26 @@ import (
 
 // Status is what `verifier status` shows.
 type Status struct {
-	Version   string            `json:"version"`
-	Rules     int               `json:"rules"`
-	Active    int               `json:"verifications_active"`
-	Waiting   int               `json:"actions_waiting"`
-	Sources   map[string]string `json:"sources"` // ok, or the trouble
-	Lags      map[string]string `json:"lags"`    // how old each source's newest event was, where that is known
-	Slowed    map[string]string `json:"slowed"`  // how much less often than wanted a source is asked, for its budget's sake
-	Problem   string            `json:"problem"` // why the files on disk could not be loaded
-	Held      string            `json:"held"`    // why everything is held
-	Services  []string          `json:"services"`
-	Unclaimed []Unclaimed       `json:"unclaimed"` // recorded names that the configuration does not know
+	Version   string                `json:"version"`
+	Rules     int                   `json:"rules"`
+	Active    int                   `json:"verifications_active"`
+	Waiting   int                   `json:"actions_waiting"`
+	Sources   map[string]string     `json:"sources"` // ok, or the trouble
+	Lags      map[string]string     `json:"lags"`    // how old each source's newest event was, where that is known
+	Slowed    map[string]string     `json:"slowed"`  // how much less often than wanted a source is asked, for its budget's sake
+	Hooks     map[string]HookStatus `json:"hooks"`
+	Quiet     []string              `json:"quiet"`   // senders of deploy events that are silent for far longer than is their habit
+	Problem   string                `json:"problem"` // why the files on disk could not be loaded
+	Held      string                `json:"held"`    // why everything is held
+	Services  []string              `json:"services"`
+	Unclaimed []Unclaimed           `json:"unclaimed"` // recorded names that the configuration does not know
 }
 
 func (d *Daemon) status(ctx context.Context) any {
 	s := d.live()
 	out := Status{Version: version, Rules: s.rules.Len(), Sources: map[string]string{}, Lags: map[string]string{}, Slowed: map[string]string{}, Problem: d.problem.Load().(string), Held: s.cfg.frozen(), Services: append([]string{}, s.catalogue.ServiceNames()...)}
 	out.Active, out.Waiting, _ = d.store.Counts(ctx)
+	out.Hooks, out.Quiet = d.missed.status(s.hooks)
 	var err error
 	out.Unclaimed, err = unclaimed(ctx, d.store, s.catalogue)
 	d.failed("look for unclaimed names", err)
@@ -61,6 +64,7 @@ func (d *Daemon) troubles() map[string]string {
 			out["source/"+name] = t
 		}
 	}
+	maps.Copy(out, d.missed.troubles())
 	if problem := d.problem.Load().(string); problem != "" {
 		out[filesTrouble] = "The files on disk are wrong, those of before stay in force: " + problem
 	}
@@ -140,7 +144,7 @@ func (d *Daemon) tellSelf(ctx context.Context) {
 		switch {
 		case !still:
 			in.Resolved = &now
-			in.Title = strings.Replace(in.Title, "cannot", "can", 1) + " again"
+			in.Title = over(in.Title)
 			in.Text = "It could not from " + moment(in.Opened, now, cfg.zone) + " to " + moment(now, now, cfg.zone) + "."
 		case name == filesTrouble && in.Text != text: // a source's words change all the time, those of files when somebody writes
 			in.Title, in.Text = selfTitle(name, text), text
@@ -151,18 +155,36 @@ func (d *Daemon) tellSelf(ctx context.Context) {
 		d.failed("tell of "+in.ID, d.tell(ctx, in))
 	}
 	for _, name := range slices.Sorted(maps.Keys(troubles)) {
+		severity := verifier.SeverityPage
+		if strings.HasPrefix(name, quietTrouble) { // perhaps nobody deploys
+			severity = verifier.SeverityWarn
+		}
 		d.failed("tell of "+name, d.tell(ctx, verifier.Incident{
 			ID: name + "@" + now.UTC().Format(time.RFC3339), Kind: verifier.IncidentSource, Receiver: cfg.Self.Receiver, Opened: now, Updated: now,
-			Labels: map[string]string{"kind": string(verifier.IncidentSource), "severity": string(verifier.SeverityPage)},
-			Title:  selfTitle(name, troubles[name]), Text: troubles[name], Severity: verifier.SeverityPage, Person: true, URL: cfg.URL + "/",
+			Labels: map[string]string{"kind": string(verifier.IncidentSource), "severity": string(severity)},
+			Title:  selfTitle(name, troubles[name]), Text: troubles[name], Severity: severity, Person: severity == verifier.SeverityPage, URL: cfg.URL + "/",
 		}))
 	}
+}
+
+// over is the title of a trouble that is over.
+func over(title string) string {
+	if quiet, ok := strings.CutSuffix(title, " is quiet"); ok {
+		return quiet + " sends again"
+	}
+	return strings.Replace(title, "cannot", "can", 1) + " again"
 }
 
 var namedFile = regexp.MustCompile(`[^\s/\\"]+\.ya?ml\b`)
 
 // selfTitle says what cannot be read: the source, or the file that the trouble begins with.
 func selfTitle(name, trouble string) string {
+	if sender, ok := strings.CutPrefix(name, quietTrouble); ok {
+		return sender + " is quiet"
+	}
+	if hook, ok := strings.CutPrefix(name, hookTrouble); ok {
+		return "verifier cannot ask " + hook + " for what was missed"
+	}
 	what := strings.TrimPrefix(name, "source/")
 	if name == filesTrouble {
 		what = orDefault(namedFile.FindString(trouble), "its files")

@@ -52,6 +52,12 @@ func printStatus(w io.Writer, s Status, watches []verifier.Verification) {
 		}
 		fmt.Fprintln(w)
 	}
+	for _, name := range slices.Sorted(maps.Keys(s.Hooks)) {
+		printHook(w, name, s.Hooks[name])
+	}
+	for _, text := range s.Quiet {
+		fmt.Fprintln(w, "QUIET:", text)
+	}
 	if s.Held != "" {
 		fmt.Fprintln(w, "HELD:", s.Held)
 	}
@@ -74,4 +80,18 @@ func printStatus(w io.Writer, s Status, watches []verifier.Verification) {
 		fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%s\t%s\t%s\n", d.At.UTC().Format("01-02 15:04"), d.Service, d.Environment, d.Version, v.State, rollback, v.ID)
 	}
 	t.Flush()
+}
+
+func printHook(w io.Writer, name string, h HookStatus) {
+	if h.Asked == nil {
+		return
+	}
+	fmt.Fprintf(w, "hook %s: asked for what was missed at %s, %d found", name, h.Asked.UTC().Format("15:04 MST"), h.Found)
+	if h.Trouble != "" {
+		fmt.Fprintf(w, "; %s", h.Trouble)
+	}
+	if h.Unread != "" {
+		fmt.Fprintf(w, "; not understood: %s", h.Unread)
+	}
+	fmt.Fprintln(w)
 }

@@ -11,7 +11,7 @@ import (
 // argoCD are notifications of Argo CD with a whole Application under app, or with the few fields of the template in
 // docs/tools/argocd.md.
 var argoCD = tool{
-	check: checkSecret, read: readArgoCD,
+	check: checkSecret, read: readArgoCD, lists: &argoCDList,
 	fields: []string{"app", "argo_project", "namespace", "server", "cluster", "revision", "image_tag", "health", "sync_status", "phase", "app_label.*"},
 	where: map[string]string{
 		"service": "app.metadata.name", "environment": "app.spec.destination.namespace", "version": "app.status.operationState.syncResult.revision",

@@ -10,7 +10,7 @@ import (
 
 // azureDevOps are service hooks of Azure DevOps, which send Basic authentication or headers of one's own.
 var azureDevOps = tool{
-	check: checkSecret, read: readAzureDevOps,
+	check: checkSecret, read: readAzureDevOps, lists: &azureDevOpsList,
 	fields: []string{"project", "definition", "release", "stage", "stage_status", "pipeline", "run", "run_result"},
 	where: map[string]string{
 		"service": "resource.project.name", "environment": "resource.environment.name", "version": "resource.environment.release.name", "at": "createdDate",

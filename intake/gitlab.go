@@ -14,7 +14,7 @@ import (
 
 // gitLab sends a secret token as it is.
 var gitLab = tool{
-	delivery: "X-Gitlab-Event-UUID", header: "X-Gitlab-Token", check: checkSecret, read: readGitLab,
+	delivery: "X-Gitlab-Event-UUID", header: "X-Gitlab-Token", check: checkSecret, read: readGitLab, lists: &gitLabList,
 	fields: []string{"project", "gitlab_environment", "environment_tier", "ref", "short_sha", "job_status", "username"},
 	where: map[string]string{
 		"service": "project.name", "environment": "environment", "version": "ref", "at": "status_changed_at", "by": "user.username",

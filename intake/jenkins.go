@@ -10,7 +10,7 @@ import (
 
 // jenkins is its Notification plugin, which signs nothing and sends user and password of the URL.
 var jenkins = tool{
-	check: checkSecret, read: readJenkins,
+	check: checkSecret, read: readJenkins, lists: &jenkinsList,
 	fields: []string{"job", "number", "phase", "build_status", "branch", "parameter.*"},
 	where:  map[string]string{"version": "build.number", "commit": "build.scm.commit", "at": "build.timestamp", "url": "build.full_url"},
 }

@@ -13,7 +13,7 @@ import (
 // salt are events of a master's bus: the return of a state run from one minion, and the new job that says which minions are to return.
 // The engine http_logstash posts an event's data alone, others tag and data. One job is one deploy, counted over its minions.
 var salt = tool{
-	check: checkSecret, read: readSalt,
+	check: checkSecret, read: readSalt, lists: &saltList,
 	fields: []string{"fun", "sls", "saltenv", "minion", "tag", "user", "target_expression", "pillar.*"},
 	where:  map[string]string{"service": "fun_args", "version": "fun_args", "at": "_stamp"},
 }

@@ -67,4 +67,10 @@ rules:
 	if v.Rollback == nil || v.Rollback.To != "1.0" || v.Rollback.State != verifier.RollbackProposed {
 		t.Errorf("rollback %+v", v.Rollback)
 	}
+	for path, want := range map[string]string{"/verifications/new": "The deploy has changed web1 so far.", "/deploys/new": "web1"} {
+		var page string
+		if code := f.ask("GET", path, "", &page); code != 200 || !strings.Contains(page, want) {
+			t.Errorf("%s answers %d without %q", path, code, want)
+		}
+	}
 }

@@ -204,11 +204,8 @@ func (c *change) begin(v *verifier.Verification, d verifier.Deploy, answered *ve
 	rules, hash := c.Rules(d)
 	v.Deploy, v.From, v.Rules = d, d.FirstChange(), hash
 	v.Late = c.tooLate(d)
-	if answered != nil {
-		v.Answers, v.Baseline = answered.ID, answered.Baseline
-	} else {
-		v.Baseline = baselineOf(c.scene, d, rules)
-	}
+	v.Baseline = baselineOf(c.scene, d, rules)
+	c.answers(v, answered)
 	if len(rules) == 0 {
 		v.Reason = string(verifier.NoRules)
 		v.Findings = []verifier.Finding{}
@@ -222,6 +219,17 @@ func (c *change) begin(v *verifier.Verification, d verifier.Deploy, answered *ve
 	v.DueAt = v.From.Add(shortestStep(rules))
 	for i := range rules {
 		v.Findings = append(v.Findings[:i:i], pending(rules[i], v))
+	}
+}
+
+// answers notes whose rollback the deploy is, and compares it with the same stretch. One that was never watched has none.
+func (c *change) answers(v, answered *verifier.Verification) {
+	if answered == nil {
+		return
+	}
+	v.Answers = answered.ID
+	if answered.Baseline != nil {
+		v.Baseline = answered.Baseline
 	}
 }
 

@@ -204,8 +204,8 @@ func (g *guarding) condemned() (bool, string) {
 func (g *guarding) live() (bool, string) {
 	live, ok := record.Live(g.scene.History, g.now)
 	switch {
-	case ok && live == g.to && g.v.Deploy.Mixed():
-		return false, g.to + " is live on some hosts alone"
+	case ok && live == g.to && g.v.Deploy.Status != verifier.Succeeded:
+		return false, g.to + " is live, but perhaps not on all hosts: the deploy of " + g.v.Deploy.Version + " " + string(g.v.Deploy.Status)
 	case ok && live == g.to:
 		return true, g.to + " is live already"
 	}

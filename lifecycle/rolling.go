@@ -43,9 +43,7 @@ func (c *change) landed(v *verifier.Verification, d verifier.Deploy) {
 		c.supersede(d)
 	}
 	v.Deploy = d
-	if answered != nil {
-		v.Answers, v.Baseline = answered.ID, answered.Baseline
-	}
+	c.answers(v, answered)
 	c.progress(v)
 	c.joinLater(v)
 }

@@ -264,3 +264,20 @@ func TestOverdue(t *testing.T) {
 		t.Errorf("told %d times", len(s.told))
 	}
 }
+
+// TestPersonGoesBackFromAFailedDeploy: what is live by the record is where it goes back to, although nobody knows which hosts have what.
+func TestPersonGoesBackFromAFailedDeploy(t *testing.T) {
+	t.Parallel()
+	s := newSim(t, verifier.ModeOff)
+	s.good("checkout")
+	s.fact("x", "1.1", verifier.Failed)
+	s.expect("x", verifier.CancelledState, "")
+	if err := s.order("x", verifier.RollBack, ""); err != nil {
+		t.Fatal(err)
+	}
+	s.run(30 * time.Minute)
+	s.expect("x", verifier.CancelledState, verifier.RollbackRecovered)
+	if len(s.calls) != 1 || s.calls[0].To != "1.0" {
+		t.Errorf("calls %+v", s.calls)
+	}
+}

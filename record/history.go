@@ -20,11 +20,11 @@ func Live(history []verifier.Past, at time.Time) (version string, ok bool) {
 }
 
 // LastGood is the version to go back to from d: of those live in the place before d the most recent one that passed or was marked
-// good, is not condemned, is not d's own and is not live now, unless d is on some hosts alone. Where there is none, candidates are up to five others that were live
+// good, is not condemned, is not d's own and is not live now, unless d has not succeeded and may be on some hosts alone. Where there is none, candidates are up to five others that were live
 // before d and are not condemned, newest first, for a person to choose from.
 func LastGood(history []verifier.Past, d verifier.Deploy) (target string, candidates []string) {
 	live := d.Version
-	if i := slices.IndexFunc(history, func(p verifier.Past) bool { return p.Deploy.MovesLive() }); i >= 0 && !d.Mixed() {
+	if i := slices.IndexFunc(history, func(p verifier.Past) bool { return p.Deploy.MovesLive() }); i >= 0 && d.Status == verifier.Succeeded {
 		live = history[i].Deploy.Version
 	}
 	var tried []string

@@ -26,6 +26,7 @@ type Prometheus struct {
 	slowed        *prometheus.GaugeVec
 	actions       *prometheus.CounterVec
 	deliveries    *prometheus.CounterVec
+	overdue       *prometheus.CounterVec
 	lists         *prometheus.CounterVec
 	foundLate     *prometheus.CounterVec
 	rules         prometheus.Gauge
@@ -50,6 +51,7 @@ func NewPrometheus(version string, counts func(context.Context) (active, waiting
 		slowed:       prometheus.NewGaugeVec(prometheus.GaugeOpts{Name: "verifier_source_slowed_seconds", Help: "By how much longer than wanted a watch waits between two questions to a source, for its budget's sake."}, []string{"source"}),
 		actions:      counter("verifier_actions_total", "Alerts, rollback calls and reports by how they ended.", "kind", "result"),
 		deliveries:   counter("verifier_deliveries_total", "What deploy tools sent, by what became of it.", "tool", "outcome"),
+		overdue:      counter("verifier_deploys_overdue_total", "Deploys that have not ended after twice the usual time.", "service", "environment"),
 		lists:        counter("verifier_tool_lists_total", "How often a deploy tool was asked for what was missed.", "tool", "result"),
 		foundLate:    counter("verifier_found_late_total", "Deploys that were found in a tool's own list, because it did not send them.", "tool"),
 		rules:        prometheus.NewGauge(prometheus.GaugeOpts{Name: "verifier_rules_loaded", Help: "Rules in force."}),
@@ -57,7 +59,7 @@ func NewPrometheus(version string, counts func(context.Context) (active, waiting
 	}
 	build := prometheus.NewGauge(prometheus.GaugeOpts{Name: "verifier_build_info", Help: "Always 1.", ConstLabels: prometheus.Labels{"version": version}})
 	build.Set(1)
-	p.registry.MustRegister(p.deploys, p.verifications, p.rollbacks, p.lateness, p.querySeconds, p.queries, p.lag, p.slowed, p.actions, p.deliveries, p.lists, p.foundLate, p.rules,
+	p.registry.MustRegister(p.deploys, p.verifications, p.rollbacks, p.lateness, p.querySeconds, p.queries, p.lag, p.slowed, p.actions, p.deliveries, p.overdue, p.lists, p.foundLate, p.rules,
 		p.reloadFailed, build, &waiting{counts}, collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	return p
 }
@@ -99,6 +101,9 @@ func (p *Prometheus) Moved(before, after verifier.Verification) {
 	}
 	if after.Rollback != nil && (before.Rollback == nil || before.Rollback.State != after.Rollback.State) {
 		p.rollbacks.WithLabelValues(d.Service, d.Environment, string(after.Rollback.State)).Inc()
+	}
+	if before.Overdue == nil && after.Overdue != nil {
+		p.overdue.WithLabelValues(d.Service, d.Environment).Inc()
 	}
 }
 

@@ -159,7 +159,7 @@ func (d *Daemon) wire(cfg *Config) error {
 				},
 			},
 		},
-		Observer: lifecycle.Observer{Woke: func(late time.Duration) { d.metrics.Woke(late); d.agent.woke(late) }, Begin: d.agent.begin, Moved: d.metrics.Moved, Acted: d.metrics.Acted},
+		Observer: lifecycle.Observer{Woke: func(late time.Duration) { d.metrics.Woke(late); d.agent.woke(late) }, Begin: d.agent.begin, Moved: d.noteMoved, Acted: d.metrics.Acted},
 	}
 	events := intake.New(func() intake.Hooks { return d.live().hooks }, recorder{d}, web.Problem, d.now)
 	d.server = web.Server(cfg.Listen, web.New(web.Config{

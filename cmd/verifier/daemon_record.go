@@ -80,7 +80,16 @@ func stepOf(s *verifier.Scene, e verifier.Effects) step {
 
 func (d *Daemon) moved(s step) {
 	for i := range s.after {
-		d.metrics.Moved(s.before[i], s.after[i])
+		d.noteMoved(s.before[i], s.after[i])
+	}
+}
+
+// noteMoved counts what changed of a verification, and logs what people look for there.
+func (d *Daemon) noteMoved(before, after verifier.Verification) {
+	d.metrics.Moved(before, after)
+	if before.Overdue == nil && after.Overdue != nil {
+		e := after.Deploy
+		d.log.Warn("a deploy has not ended after twice the usual time", "deploy", e.ID, "service", e.Service, "environment", e.Environment, "version", e.Version, "started", e.Began())
 	}
 }
 

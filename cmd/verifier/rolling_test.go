@@ -74,3 +74,39 @@ rules:
 		}
 	}
 }
+
+// TestOverdueThroughTheFrontDoor: a deploy that takes twice as long as usual is told of, in API, console, metric and to its team.
+func TestOverdueThroughTheFrontDoor(t *testing.T) {
+	f := openFront(t, frontConfig, frontRules)
+	defer f.stop()
+	now := time.Now().UTC()
+	post := func(id, version, status string, ago time.Duration) {
+		t.Helper()
+		body := fmt.Sprintf(`{"id":%q,"service":"shop","environment":"production","version":%q,"status":%q,"at":%q}`, id, version, status, now.Add(-ago).Format(time.RFC3339Nano))
+		if code := f.ask("POST", "/v1/deploys", body, nil); code != 202 {
+			t.Fatalf("%s answers %d", body, code)
+		}
+	}
+	for i := range 3 {
+		hours := time.Duration(4-i) * time.Hour
+		id := fmt.Sprintf("d%d", i)
+		post(id, "1."+id, "started", hours)
+		post(id, "1."+id, "succeeded", hours-2*time.Minute)
+	}
+	post("slow", "2.0", "started", 5*time.Minute)
+	var v verifier.Verification
+	f.until("it is told", func() bool { f.ask("GET", "/v1/verifications/slow", "", &v); return v.Overdue != nil })
+	if v.State != verifier.Waiting || v.Ended != nil {
+		t.Errorf("it is %s, ended %v", v.State, v.Ended)
+	}
+	for path, want := range map[string]string{
+		"/metrics":            `verifier_deploys_overdue_total{environment="production",service="shop"} 1`,
+		"/verifications/slow": "It has taken twice as long as usual",
+		"/v1/incidents":       "shop 2.0 was started in production and has not ended",
+	} {
+		var text string
+		if code := f.ask("GET", path, "", &text); code != 200 || !strings.Contains(text, want) {
+			t.Errorf("%s answers %d without %q", path, code, want)
+		}
+	}
+}

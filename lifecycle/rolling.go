@@ -101,6 +101,9 @@ type hostChange struct {
 
 // changesOf are the hosts that have the deployed version, in the order in which they got it.
 func changesOf(v verifier.Verification) []hostChange {
+	if len(v.Deploy.Hosts) == 0 && len(v.Joined) == 0 {
+		return nil
+	}
 	var out []hostChange
 	seen := map[string]bool{}
 	add := func(host string, at time.Time) {

@@ -397,3 +397,24 @@ func TestCheckElasticsearch(t *testing.T) {
 		}
 	}
 }
+
+// TestElasticsearchMixed: documents without hosts are told apart by their version, while old and new run beside each other.
+func TestElasticsearchMixed(t *testing.T) {
+	none := ""
+	f := &esFake{search: func(w http.ResponseWriter, _ *http.Request) { fmt.Fprint(w, esBody("")) }}
+	e := fakeES(t, f, ElasticsearchConfig{Fields: Fields{Host: &none}})
+	s := verifier.Subject{Service: "shop", Version: "1.1", Hosts: []string{"h1"}}
+	for _, c := range []struct {
+		mixed, peers bool
+		want         string
+	}{
+		{false, false, `logs-*: log.level:ERROR, of service.name:"shop"`},
+		{true, false, `logs-*: log.level:ERROR, of service.name:"shop" AND (service.version:"1.1")`},
+		{true, true, `logs-*: log.level:ERROR, of service.name:"shop" AND service.version:* AND NOT (service.version:"1.1")`},
+	} {
+		s.Mixed, s.Peers = c.mixed, c.peers
+		if a := oneOf(t, e, errorsCounted, s); a.Err != nil || a.Query != c.want {
+			t.Errorf("%+v asks %s (%v), want %s", c, a.Query, a.Err, c.want)
+		}
+	}
+}

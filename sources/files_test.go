@@ -422,3 +422,26 @@ func BenchmarkFiles(b *testing.B) {
 		}
 	}
 }
+
+// TestFilesMixed: where lines name versions and no hosts, those of the deployed one speak for the hosts that have it, and others are peers.
+func TestFilesMixed(t *testing.T) {
+	folder := t.TempDir()
+	line := func(version string) string {
+		return fmt.Sprintf(`{"@timestamp":"2026-11-24T12:00:01Z","log.level":"ERROR","service.name":"shop","service.environment":"production","service.version":%q}`, version)
+	}
+	writeLog(t, filepath.Join(folder, "a.log"), line("1.1"), line("1.0"), line("1.0"))
+	f := filesIn(t, folder)
+	f.fields.host = ""
+	of := ofShop
+	of.Version, of.Hosts = "1.1", []string{"h1"}
+	for name, c := range map[string]struct {
+		mixed, peers bool
+		want         float64
+	}{"whole": {want: 3}, "changed": {mixed: true, want: 1}, "peers": {mixed: true, peers: true, want: 2}} {
+		of.Mixed, of.Peers = c.mixed, c.peers
+		got := f.Ask(t.Context(), asking(errorsCounted, of, midday, midday.Add(time.Minute), time.Minute))[0]
+		if count, _ := counted(got); got.Err != nil || count != c.want {
+			t.Errorf("%s: %+v, want %v", name, got, c.want)
+		}
+	}
+}

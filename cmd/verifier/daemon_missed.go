@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"sync"
@@ -61,6 +62,7 @@ func (d *Daemon) keepMissed(ctx context.Context) {
 	defer group.Wait()
 	for tick := time.NewTicker(lookFor); ; {
 		hooks := d.live().hooks
+		d.missed.forget(hooks)
 		for name := range hooks {
 			if d.missed.begin(name, hooks.Every(name), d.now()) {
 				group.Go(func() { d.askForMissed(ctx, hooks, name, started) })
@@ -79,18 +81,24 @@ func (d *Daemon) keepMissed(ctx context.Context) {
 	}
 }
 
+// forget drops what is known of tools that are not asked any more.
+func (m *missed) forget(hooks intake.Hooks) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	maps.DeleteFunc(m.tools, func(name string, a *asked) bool { return hooks.Every(name) == 0 && !a.running })
+}
+
 // begin reports whether the tool is to be asked now.
 func (m *missed) begin(hook string, every time.Duration, now time.Time) bool {
 	m.mu.Lock()
 	defer m.mu.Unlock()
+	if every == 0 {
+		return false
+	}
 	a := m.tools[hook]
 	if a == nil {
 		a = &asked{}
 		m.tools[hook] = a
-	}
-	if every == 0 { // nobody is asked, or no more
-		a.HookStatus = HookStatus{}
-		return false
 	}
 	if a.running || now.Before(a.next) {
 		return false
@@ -100,8 +108,8 @@ func (m *missed) begin(hook string, every time.Duration, now time.Time) bool {
 }
 
 // askForMissed asks one tool once.
-func (d *Daemon) askForMissed(ctx context.Context, hooks intake.Hooks, hook string, started time.Time) {
-	ctx, cancel := context.WithTimeout(ctx, askTool)
+func (d *Daemon) askForMissed(stopping context.Context, hooks intake.Hooks, hook string, started time.Time) {
+	ctx, cancel := context.WithTimeout(stopping, askTool)
 	defer cancel()
 	now := d.now()
 	since, err := d.missedSince(ctx, hook, now)
@@ -123,6 +131,9 @@ func (d *Daemon) askForMissed(ctx context.Context, hooks intake.Hooks, hook stri
 	}
 	if ctx.Err() != nil && err == nil {
 		err = ctx.Err()
+	}
+	if stopping.Err() != nil {
+		return // the daemon stops: no fault of the tool's
 	}
 	d.metrics.Listed(hook, err == nil, found)
 	d.missed.end(hook, now, found, unread, err)

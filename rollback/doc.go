@@ -21,6 +21,7 @@ import (
 type Config struct {
 	Webhook *WebhookConfig `yaml:"webhook"`
 	Command *CommandConfig `yaml:"command"`
+	Octopus *OctopusConfig `yaml:"octopus"`
 }
 
 // making is one key of Config: how its way is made, and how its files are put beside the configuration.
@@ -40,6 +41,10 @@ func (c *Config) makings() []making {
 			c.Webhook.SecretFile = relative(c.Webhook.SecretFile)
 		}},
 		{"command", c.Command != nil, false, func(http.RoundTripper) (Way, error) { return newCommand(*c.Command) }, nil},
+		{"octopus", c.Octopus != nil, true, func(rt http.RoundTripper) (Way, error) { return newOctopus(*c.Octopus, rt) }, func(relative func(string) string) {
+			c.Octopus = clone(c.Octopus)
+			c.Octopus.place(relative)
+		}},
 	}
 }
 

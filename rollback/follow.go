@@ -241,8 +241,18 @@ func (f *follower) watch(ctx context.Context, m *memory) (verifier.Performed, er
 	return verifier.Performed{Again: again, Message: fmt.Sprintf("%s is %s", t, t.State)}, nil
 }
 
+// beforehand is an error of what start looks up before its call: nothing was begun.
+type beforehand struct{ error }
+
+// Unwrap gives the error inside.
+func (b beforehand) Unwrap() error { return b.error }
+
 // unsent reports whether the call surely began nothing: it never left, or was turned away at the door.
 func unsent(err error) bool {
+	var early beforehand
+	if errors.As(err, &early) {
+		return true
+	}
 	var status *outbound.StatusError
 	if errors.As(err, &status) {
 		return status.Code == http.StatusTooManyRequests || status.Code == http.StatusServiceUnavailable

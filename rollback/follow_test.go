@@ -178,3 +178,29 @@ func TestFollowInterrupted(t *testing.T) {
 		t.Errorf("got %q, %v after %d calls", done.Message, err, s.starts)
 	}
 }
+
+// followed lets a way follow its task to the end, as the loop does: temporary errors are tried again. each is called before each look.
+func followed(t *testing.T, f *follower, c verifier.RollbackCall, each func()) (said []string, _ error) {
+	t.Helper()
+	f.every = 0
+	var kept json.RawMessage
+	for range 200 {
+		each()
+		done, err := f.Follow(t.Context(), c, kept, false)
+		kept = done.Memory
+		if err != nil && !errors.Is(err, verifier.ErrTemporary) {
+			return said, err
+		}
+		said = append(said, done.Message)
+		if err == nil && done.Again.IsZero() {
+			return said, nil
+		}
+	}
+	t.Fatalf("it goes on for ever: %q", said[len(said)-3:])
+	return nil, nil
+}
+
+func asEnded(err error) (ended *EndedError, ok bool) {
+	ok = errors.As(err, &ended)
+	return ended, ok
+}

@@ -2,8 +2,11 @@ package verifier
 
 import "time"
 
-// SinkOrder is the payload of a sink action: what is written where. State is the moment that it tells of: a verdict, or Waiting, when
-// the deploy was live and its watch began. The verification is as it was then, so that every try writes the same.
+// MarkedState is the moment of a sink's order that tells of a person's mark, which changes no state.
+const MarkedState State = "marked"
+
+// SinkOrder is the payload of a sink action: what is written where. State is the moment that it tells of: a verdict, Waiting,
+// when the deploy was live and its watch began, or MarkedState. The verification is as it was then, so that every try writes the same.
 type SinkOrder struct {
 	Sink         string       `json:"sink"` // its name in the configuration
 	State        State        `json:"state"`

@@ -3,6 +3,7 @@ package lifecycle
 import (
 	"encoding/json"
 	"fmt"
+	"time"
 
 	"verifier"
 )
@@ -20,6 +21,18 @@ func (c *change) sink(v *verifier.Verification) {
 	if !v.State.Watching() && (before == nil || before.State != v.State) {
 		c.writeTo(v, v.State)
 	}
+	if before != nil && v.Mark != nil && (before.Mark == nil || *before.Mark != *v.Mark) {
+		c.writeTo(v, verifier.MarkedState)
+	}
+}
+
+// Marked are the sinks' orders for a person's mark on the deploy of a verification.
+func (w World) Marked(v verifier.Verification, now time.Time) []verifier.Action {
+	c := &change{World: w, scene: &verifier.Scene{}, now: now}
+	if c.Sinks != nil {
+		c.writeTo(&v, verifier.MarkedState)
+	}
+	return c.out.Actions
 }
 
 // went reports whether the deploy is live now and was not before. One that came in too late marks nothing.

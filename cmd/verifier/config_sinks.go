@@ -29,6 +29,7 @@ var sinkTypes = map[string]func() sink{
 	"github":        func() sink { return &gitHubSink{} },
 	"grafana":       func() sink { return &grafanaSink{} },
 	"newrelic":      func() sink { return &newRelicSink{} },
+	"octopus":       func() sink { return &octopusSink{} },
 }
 
 type elasticsearchSink struct {
@@ -75,7 +76,18 @@ func (s *newRelicSink) open(c *Config, rt transport) (sinks.Sink, error) {
 	return sinks.NewNewRelic(n, rt)
 }
 
-const sinkNames = "write elasticsearch, github, grafana or newrelic; the daemon's own metrics are at /metrics without any configuration"
+type octopusSink struct {
+	Type                string `yaml:"type"`
+	sinks.OctopusConfig `yaml:",inline"`
+}
+
+func (s *octopusSink) open(c *Config, rt transport) (sinks.Sink, error) {
+	o := s.OctopusConfig
+	o.KeyFile = c.relative(o.KeyFile)
+	return sinks.NewOctopus(o, rt)
+}
+
+const sinkNames = "write elasticsearch, github, grafana, newrelic or octopus; the daemon's own metrics are at /metrics without any configuration"
 
 // UnmarshalYAML reads the type first, and then everything by it.
 func (s *SinkConfig) UnmarshalYAML(unmarshal func(any) error) error {

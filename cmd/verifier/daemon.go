@@ -157,6 +157,10 @@ func (d *Daemon) wire(cfg *Config) error {
 					v, err := d.store.Verification(ctx, id)
 					return v.State, err
 				},
+				Mark: func(ctx context.Context, id string) (*verifier.Mark, error) {
+					v, err := d.store.Verification(ctx, id)
+					return v.Mark, err
+				},
 			},
 		},
 		Observer: lifecycle.Observer{Woke: func(late time.Duration) { d.metrics.Woke(late); d.agent.woke(late) }, Begin: d.agent.begin, Moved: d.noteMoved, Acted: d.metrics.Acted},
@@ -166,7 +170,7 @@ func (d *Daemon) wire(cfg *Config) error {
 		URL: cfg.URL, Loopback: isLoopback(d.ln.Addr()), Zone: cfg.zone, Now: d.now, Log: d.log, Version: version,
 		Intake: events, Metrics: d.metrics.Handler(), Order: d.order, Held: d.runner.Held, Template: sources.Template, Report: d.report, Explain: d.explain, Costs: d.ruleCosts,
 		AlertTest: d.alertTest, Ready: d.ready, Status: d.status, Banner: d.banner,
-	}, d.store))
+	}, marking{d.store, d}))
 	return nil
 }
 

@@ -13,6 +13,7 @@ import (
 	"verifier/alerting"
 	"verifier/lifecycle"
 	"verifier/report"
+	"verifier/store"
 )
 
 // recorder is the daemon as intake sees it.
@@ -155,6 +156,27 @@ func (d *Daemon) muted(in verifier.Incident, now time.Time) bool {
 		}
 	}
 	return true
+}
+
+// marking is the store as the API and the console see it: a mark is told to the sinks that heed it.
+type marking struct {
+	*store.Store
+	daemon *Daemon
+}
+
+// MarkDeploy keeps a person's word, and tells of it.
+func (m marking) MarkDeploy(ctx context.Context, id string, mark verifier.Mark) error {
+	if err := m.Store.MarkDeploy(ctx, id, mark); err != nil {
+		return err
+	}
+	v, err := m.Verification(ctx, id)
+	if errors.Is(err, verifier.ErrNotFound) {
+		return nil // it was never watched
+	}
+	if err != nil {
+		return err
+	}
+	return errors.Join(m.Save(ctx, verifier.Effects{Actions: m.daemon.world().Marked(v, m.daemon.now())})...)
 }
 
 // report is one month's figures.

@@ -110,7 +110,7 @@ func (h *handler) hooked(w http.ResponseWriter, r *http.Request) {
 			return
 		}
 	}
-	h.take(w, r, hook, delivery)
+	h.take(w, r, hook, hook.completed(r.Context(), delivery))
 }
 
 // take records what a delivery means. What says nothing, or is not understood, is kept to be looked at.
@@ -177,8 +177,8 @@ func read(w http.ResponseWriter, r *http.Request) ([]byte, error) {
 	return body, nil
 }
 
-// secretHeaders are not kept.
-var secretHeaders = map[string]bool{"Authorization": true, "Cookie": true, "X-Hub-Signature": true, "X-Hub-Signature-256": true, "Proxy-Authorization": true}
+// secretHeaders are not kept, nor is what only verifier itself writes.
+var secretHeaders = map[string]bool{"Authorization": true, "Cookie": true, "X-Hub-Signature": true, "X-Hub-Signature-256": true, "Proxy-Authorization": true, completedHeader: true}
 
 func (h *handler) delivery(r *http.Request, tool, id string, body []byte) verifier.Delivery {
 	header := map[string][]string{}

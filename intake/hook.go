@@ -46,6 +46,7 @@ type tool struct {
 	expressions bool                                                                              // has fields of expressions
 	prepare     func(h *hook) error                                                               // reads what the configuration says more
 	confirm     func(ctx context.Context, h *hook, in verifier.Delivery) (said string, err error) // answers a handshake; said is empty where it is none
+	complete    func(ctx context.Context, h *hook, in verifier.Delivery) verifier.Delivery        // asks the tool's API, where a key is given, for what its events do not say
 	check       func(h *hook, r *http.Request, body []byte) error                                 // who sent it
 	fields      []string                                                                          // the tool's own words; one that ends in .* stands for many
 	where       map[string]string                                                                 // where the tool says what a Deploy's field holds, for messages
@@ -158,6 +159,9 @@ func (c Hook) open(name string, with Config) (*hook, error) {
 			return nil, fmt.Errorf("map[%d].%w", i, err)
 		}
 		h.entries = append(h.entries, e)
+	}
+	if t.complete != nil && h.asks == nil && h.asksForMore() {
+		return nil, errors.New("map: release_notes and variable.* are known to the tool's API alone; write api: {url: …, key_file: …}, or take them out")
 	}
 	return h, nil
 }

@@ -48,6 +48,8 @@ type lister struct {
 	header http.Header
 	client *http.Client
 	found  []verifier.Delivery
+
+	completing *completing
 }
 
 // Bounds of one list.
@@ -90,7 +92,7 @@ func (h *hook) openAPI(rt http.RoundTripper) error {
 	if a.Every == 0 {
 		a.Every = EveryMissed
 	}
-	h.asks = &lister{API: a, listing: *t, hook: h, key: key.Reveal(), client: outbound.Client(rt, listTimeout)}
+	h.asks = &lister{API: a, listing: *t, hook: h, key: key.Reveal(), client: outbound.Client(rt, listTimeout), completing: &completing{known: map[string]octopusMore{}}}
 	if t.header != nil {
 		h.asks.header = t.header(a, key.Reveal())
 	}
@@ -129,11 +131,20 @@ func (hooks Hooks) List(ctx context.Context, name string, since, now time.Time) 
 	var out []Listed
 	for _, d := range l.found {
 		d.Tool, d.By, d.ReceivedAt = name, name, now
+		d = h.completed(ctx, d)
 		mapped, err := h.mapped(d)
 		out = append(out, Listed{d, mapped, err})
 	}
 	slices.SortStableFunc(out, func(a, b Listed) int { return first(a).Compare(first(b)) })
 	return out, nil
+}
+
+// completed is the delivery with what its tool's API says more of it, where it may be asked.
+func (h *hook) completed(ctx context.Context, d verifier.Delivery) verifier.Delivery {
+	if h.asks == nil || h.complete == nil {
+		return d
+	}
+	return h.complete(ctx, h, d)
 }
 
 func first(l Listed) time.Time {

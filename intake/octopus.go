@@ -13,8 +13,8 @@ import (
 
 // octopus sends one static header.
 var octopus = tool{
-	check: checkSecret, read: readOctopus, lists: &octopusList,
-	fields: []string{"project", "release", "octopus_environment", "tenant", "category", "space", "username"},
+	check: checkSecret, read: readOctopus, lists: &octopusList, complete: completeOctopus,
+	fields: []string{"project", "release", "octopus_environment", "tenant", "category", "space", "username", "release_notes", "variable.*"},
 	where: map[string]string{
 		"service": "Payload.Event.MessageReferences (Projects)", "environment": "Payload.Event.MessageReferences (Environments)",
 		"version": "Payload.Event.MessageReferences (Releases)", "target": "Payload.Event.MessageReferences (Tenants)",
@@ -28,6 +28,13 @@ type octopusBody struct {
 		Event     *octopusEvent  `json:"Event"`
 		Events    []octopusEvent `json:"Events"` // the digest of old servers
 	}
+}
+
+func (b octopusBody) events() []octopusEvent {
+	if b.Payload.Event == nil {
+		return b.Payload.Events
+	}
+	return append(b.Payload.Events, *b.Payload.Event)
 }
 
 // octopusEvent is what is read of an event. Members differ between versions of Octopus, so that nothing else is decoded.
@@ -52,15 +59,12 @@ var octopusStatuses = map[string]verifier.Status{
 
 // readOctopus reads a subscription's event, or an old server's digest of several. Names are cut out of the message where the event says
 // that they stand; ignored says why an event is no deploy.
-func readOctopus(_ *hook, in verifier.Delivery) (found []Event, ignored string, err error) {
+func readOctopus(h *hook, in verifier.Delivery) (found []Event, ignored string, err error) {
 	var body octopusBody
 	if err := json.Unmarshal(in.Body, &body); err != nil {
 		return nil, "", verifier.Invalid("body", "is no event of an Octopus subscription: %v", err)
 	}
-	events := body.Payload.Events
-	if body.Payload.Event != nil {
-		events = append(events, *body.Payload.Event)
-	}
+	events, more := body.events(), completed(in)
 	if len(events) == 0 {
 		return nil, "", verifier.Invalid("Payload.Event", "is missing; send the events of an Octopus subscription")
 	}
@@ -71,10 +75,14 @@ func readOctopus(_ *hook, in verifier.Delivery) (found []Event, ignored string, 
 			continue
 		}
 		d := e.deploy(status, body.Payload.ServerURI)
-		found = append(found, Event{d, map[string]string{
+		event := Event{d, map[string]string{
 			"project": d.Service, "release": d.Version, "octopus_environment": d.Environment, "tenant": d.Target, "category": e.Category,
 			"space": e.SpaceID, "username": e.Username,
-		}})
+		}}
+		if m, asked := more[d.ID]; asked {
+			m.apply(h, e, &event)
+		}
+		found = append(found, event)
 	}
 	return found, ignored, nil
 }

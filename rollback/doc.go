@@ -22,6 +22,7 @@ type Config struct {
 	Webhook *WebhookConfig `yaml:"webhook"`
 	Command *CommandConfig `yaml:"command"`
 	Octopus *OctopusConfig `yaml:"octopus"`
+	GitHub  *GitHubConfig  `yaml:"github"`
 }
 
 // making is one key of Config: how its way is made, and how its files are put beside the configuration.
@@ -44,6 +45,10 @@ func (c *Config) makings() []making {
 		{"octopus", c.Octopus != nil, true, func(rt http.RoundTripper) (Way, error) { return newOctopus(*c.Octopus, rt) }, func(relative func(string) string) {
 			c.Octopus = clone(c.Octopus)
 			c.Octopus.place(relative)
+		}},
+		{"github", c.GitHub != nil, true, func(rt http.RoundTripper) (Way, error) { return newGitHub(*c.GitHub, rt) }, func(relative func(string) string) {
+			c.GitHub = clone(c.GitHub)
+			c.GitHub.place(relative)
 		}},
 	}
 }

@@ -23,6 +23,7 @@ type Config struct {
 	Command *CommandConfig `yaml:"command"`
 	Octopus *OctopusConfig `yaml:"octopus"`
 	GitHub  *GitHubConfig  `yaml:"github"`
+	ArgoCD  *ArgoCDConfig  `yaml:"argocd"`
 }
 
 // making is one key of Config: how its way is made, and how its files are put beside the configuration.
@@ -49,6 +50,10 @@ func (c *Config) makings() []making {
 		{"github", c.GitHub != nil, true, func(rt http.RoundTripper) (Way, error) { return newGitHub(*c.GitHub, rt) }, func(relative func(string) string) {
 			c.GitHub = clone(c.GitHub)
 			c.GitHub.place(relative)
+		}},
+		{"argocd", c.ArgoCD != nil, true, func(rt http.RoundTripper) (Way, error) { return newArgoCD(*c.ArgoCD, rt) }, func(relative func(string) string) {
+			c.ArgoCD = clone(c.ArgoCD)
+			c.ArgoCD.place(relative)
 		}},
 	}
 }

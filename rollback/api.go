@@ -99,3 +99,15 @@ func (f filler) fill(tool string, c verifier.RollbackCall) (string, error) {
 	err := f.Execute(&b, c)
 	return b.String(), err
 }
+
+// saysVersion reports whether one of the texts says which version to go back to.
+func saysVersion(texts ...filler) bool {
+	for _, f := range texts {
+		one, _ := f.fill("", verifier.RollbackCall{To: "1.0"}) // errors: parseText filled it already
+		other, _ := f.fill("", verifier.RollbackCall{To: "2.0"})
+		if one != other {
+			return true
+		}
+	}
+	return false
+}

@@ -19,11 +19,12 @@ import (
 
 // Config is one way of rolling back; exactly one key is set.
 type Config struct {
-	Webhook *WebhookConfig `yaml:"webhook"`
-	Command *CommandConfig `yaml:"command"`
-	Octopus *OctopusConfig `yaml:"octopus"`
-	GitHub  *GitHubConfig  `yaml:"github"`
-	ArgoCD  *ArgoCDConfig  `yaml:"argocd"`
+	Webhook  *WebhookConfig  `yaml:"webhook"`
+	Command  *CommandConfig  `yaml:"command"`
+	Octopus  *OctopusConfig  `yaml:"octopus"`
+	GitHub   *GitHubConfig   `yaml:"github"`
+	ArgoCD   *ArgoCDConfig   `yaml:"argocd"`
+	TeamCity *TeamCityConfig `yaml:"teamcity"`
 }
 
 // making is one key of Config: how its way is made, and how its files are put beside the configuration.
@@ -54,6 +55,10 @@ func (c *Config) makings() []making {
 		{"argocd", c.ArgoCD != nil, true, func(rt http.RoundTripper) (Way, error) { return newArgoCD(*c.ArgoCD, rt) }, func(relative func(string) string) {
 			c.ArgoCD = clone(c.ArgoCD)
 			c.ArgoCD.place(relative)
+		}},
+		{"teamcity", c.TeamCity != nil, true, func(rt http.RoundTripper) (Way, error) { return newTeamCity(*c.TeamCity, rt) }, func(relative func(string) string) {
+			c.TeamCity = clone(c.TeamCity)
+			c.TeamCity.place(relative)
 		}},
 	}
 }

@@ -36,6 +36,7 @@ type task struct {
 	Deploy  string    `json:"deploy,omitempty"` // the deploy that it is, by the id that its events have; empty where the tool does not tell
 	State   taskState `json:"state"`
 	Problem string    `json:"problem,omitempty"` // of one that failed; of a paused one, what it waits for
+	Misses  int       `json:"misses,omitempty"`  // looks in a row at which nothing of it was found
 }
 
 type taskState string

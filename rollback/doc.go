@@ -25,6 +25,7 @@ type Config struct {
 	GitHub   *GitHubConfig   `yaml:"github"`
 	ArgoCD   *ArgoCDConfig   `yaml:"argocd"`
 	TeamCity *TeamCityConfig `yaml:"teamcity"`
+	GitLab   *GitLabConfig   `yaml:"gitlab"`
 }
 
 // making is one key of Config: how its way is made, and how its files are put beside the configuration.
@@ -51,6 +52,10 @@ func (c *Config) makings() []making {
 		{"github", c.GitHub != nil, true, func(rt http.RoundTripper) (Way, error) { return newGitHub(*c.GitHub, rt) }, func(relative func(string) string) {
 			c.GitHub = clone(c.GitHub)
 			c.GitHub.place(relative)
+		}},
+		{"gitlab", c.GitLab != nil, true, func(rt http.RoundTripper) (Way, error) { return newGitLab(*c.GitLab, rt) }, func(relative func(string) string) {
+			c.GitLab = clone(c.GitLab)
+			c.GitLab.place(relative)
 		}},
 		{"argocd", c.ArgoCD != nil, true, func(rt http.RoundTripper) (Way, error) { return newArgoCD(*c.ArgoCD, rt) }, func(relative func(string) string) {
 			c.ArgoCD = clone(c.ArgoCD)

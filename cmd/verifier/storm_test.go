@@ -70,6 +70,7 @@ func TestStorm(t *testing.T) {
 	if testing.Short() {
 		t.Skip("it takes some seconds")
 	}
+	t.Parallel()
 	silent, err := net.Listen("tcp", "127.0.0.1:0") // takes calls, and never answers
 	if err != nil {
 		t.Fatal(err)

@@ -117,6 +117,7 @@ func (s *shop) send(path, body string, header ...string) {
 // fromEventToReport: an event, a verdict, the rollback through the tool's API, its confirmation by the next event, the check that it
 // helped, and the report; with somebody else at work, with the reply lost, and with the daemon down when the event was sent.
 func fromEventToReport(t *testing.T, made func() frontTool) {
+	t.Parallel()
 	for name, c := range map[string]struct {
 		prepare func(*shop)
 		down    bool

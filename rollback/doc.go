@@ -26,6 +26,7 @@ type Config struct {
 	ArgoCD   *ArgoCDConfig   `yaml:"argocd"`
 	TeamCity *TeamCityConfig `yaml:"teamcity"`
 	GitLab   *GitLabConfig   `yaml:"gitlab"`
+	Salt     *SaltConfig     `yaml:"salt"`
 }
 
 // making is one key of Config: how its way is made, and how its files are put beside the configuration.
@@ -64,6 +65,10 @@ func (c *Config) makings() []making {
 		{"teamcity", c.TeamCity != nil, true, func(rt http.RoundTripper) (Way, error) { return newTeamCity(*c.TeamCity, rt) }, func(relative func(string) string) {
 			c.TeamCity = clone(c.TeamCity)
 			c.TeamCity.place(relative)
+		}},
+		{"salt", c.Salt != nil, true, func(rt http.RoundTripper) (Way, error) { return newSalt(*c.Salt, rt) }, func(relative func(string) string) {
+			c.Salt = clone(c.Salt)
+			c.Salt.place(relative)
 		}},
 	}
 }

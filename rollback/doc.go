@@ -19,14 +19,15 @@ import (
 
 // Config is one way of rolling back; exactly one key is set.
 type Config struct {
-	Webhook  *WebhookConfig  `yaml:"webhook"`
-	Command  *CommandConfig  `yaml:"command"`
-	Octopus  *OctopusConfig  `yaml:"octopus"`
-	GitHub   *GitHubConfig   `yaml:"github"`
-	ArgoCD   *ArgoCDConfig   `yaml:"argocd"`
-	TeamCity *TeamCityConfig `yaml:"teamcity"`
-	GitLab   *GitLabConfig   `yaml:"gitlab"`
-	Salt     *SaltConfig     `yaml:"salt"`
+	Webhook      *WebhookConfig      `yaml:"webhook"`
+	Command      *CommandConfig      `yaml:"command"`
+	Octopus      *OctopusConfig      `yaml:"octopus"`
+	GitHub       *GitHubConfig       `yaml:"github"`
+	ArgoCD       *ArgoCDConfig       `yaml:"argocd"`
+	TeamCity     *TeamCityConfig     `yaml:"teamcity"`
+	GitLab       *GitLabConfig       `yaml:"gitlab"`
+	Salt         *SaltConfig         `yaml:"salt"`
+	ArgoRollouts *ArgoRolloutsConfig `yaml:"argorollouts"`
 }
 
 // making is one key of Config: how its way is made, and how its files are put beside the configuration.
@@ -53,6 +54,11 @@ func (c *Config) makings() []making {
 		{"github", c.GitHub != nil, true, func(rt http.RoundTripper) (Way, error) { return newGitHub(*c.GitHub, rt) }, func(relative func(string) string) {
 			c.GitHub = clone(c.GitHub)
 			c.GitHub.place(relative)
+		}},
+		{"argorollouts", c.ArgoRollouts != nil, true, func(rt http.RoundTripper) (Way, error) { return newArgoRollouts(*c.ArgoRollouts, rt) }, func(relative func(string) string) {
+			c.ArgoRollouts = clone(c.ArgoRollouts)
+			c.ArgoRollouts.place(relative)
+			c.ArgoRollouts.CAFile = relative(c.ArgoRollouts.CAFile)
 		}},
 		{"gitlab", c.GitLab != nil, true, func(rt http.RoundTripper) (Way, error) { return newGitLab(*c.GitLab, rt) }, func(relative func(string) string) {
 			c.GitLab = clone(c.GitLab)

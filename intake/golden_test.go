@@ -27,7 +27,7 @@ func hookOf(tool string) Hook {
 		"teamcity":    {{"build_type": "Shop_Deploy*", "service": "shop", "environment": "production", "version": "number", "target": "property.env.TARGET"}},
 		"tcwebhooks":  {{"build_type": "Project_*", "service": "project", "environment": "staging"}},
 		"jenkins":     {{"job": "shop/*", "service": "shop", "environment": "parameter.ENVIRONMENT", "version": "parameter.VERSION"}},
-		"salt":        {{"sls": "applyme", "service": "apply", "environment": "saltenv", "version": "pillar.shop.version"}, {"sls": "applyme", "environment": "prod", "version": "1.4.2"}},
+		"salt":        {{"sls": "applyme", "service": "apply", "environment": "saltenv", "version": "pillar.shop.version"}, {"sls": "applyme", "environment": "prod", "version": "1.4.2"}, {"sls": "shop.deploy", "service": "shop", "environment": "production", "version": "pillar.shop.version"}},
 		"azuredevops": {{"pipeline": "*", "service": "{{.pipeline}}"}},
 		"codedeploy":  {{"application": "myApp*", "version": "{{.deployment_id}}"}},
 	}[tool]

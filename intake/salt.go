@@ -3,6 +3,7 @@ package intake
 import (
 	"encoding/json"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -59,6 +60,8 @@ func readSalt(_ *hook, in verifier.Delivery) ([]Event, string, error) {
 		return nil, "it has no jid and fun: it is neither a job nor its return", nil
 	case !slices.Contains(saltStates, d.Fun):
 		return nil, fmt.Sprintf("%.60q brings no minion into a state; %s do", d.Fun, strings.Join(saltStates, ", ")), nil
+	case d.tested():
+		return nil, "it was only tested (test=True): nothing changed", nil
 	case d.ID == "" && len(d.Minions) == 0:
 		return nil, "", verifier.Invalid("id", "is missing, and so are the minions: it is neither a return nor a new job")
 	}
@@ -140,35 +143,55 @@ func (d *saltData) time(received time.Time) (at time.Time, assumed bool, err err
 	return received, true, nil
 }
 
+// args are the arguments of the state run: those without a name, and the others by name.
+func (d *saltData) args() (plain []string, named map[string]any) {
+	list := d.FunArgs
+	if len(list) == 0 {
+		list = d.Arg
+	}
+	named = map[string]any{}
+	for _, arg := range list {
+		var text string
+		if json.Unmarshal(arg, &text) != nil {
+			var some map[string]any
+			_ = json.Unmarshal(arg, &some) // one that is neither says nothing
+			maps.Copy(named, some)
+			continue
+		}
+		key, value, isNamed := strings.Cut(text, "=")
+		var decoded any
+		switch {
+		case !isNamed:
+			plain = append(plain, text)
+		case json.Unmarshal([]byte(value), &decoded) == nil:
+			named[key] = decoded
+		default:
+			named[key] = value
+		}
+	}
+	return plain, named
+}
+
+// tested reports whether the run only says what it would change, as test=True asks.
+func (d *saltData) tested() bool {
+	_, named := d.args()
+	return strings.EqualFold(worded(named["test"]), "true")
+}
+
 // fields are the words of the state run: its sls names, saltenv and pillar.
 func (d *saltData) fields(tag string) map[string]string {
 	fields := map[string]string{"fun": d.Fun, "minion": d.ID, "tag": tag, "user": d.User, "target_expression": worded(d.Target)}
-	args := d.FunArgs
-	if len(args) == 0 {
-		args = d.Arg
+	plain, named := d.args()
+	if len(plain) > 0 {
+		fields["sls"] = plain[0]
 	}
-	for _, arg := range args {
-		var name string
-		var named map[string]any
-		switch {
-		case json.Unmarshal(arg, &name) == nil:
-			key, value, isNamed := strings.Cut(name, "=")
-			switch {
-			case isNamed && (key == "mods" || key == "saltenv"):
-				fields[map[string]string{"mods": "sls", "saltenv": "saltenv"}[key]] = value
-			case fields["sls"] == "":
-				fields["sls"] = name
-			}
-		case json.Unmarshal(arg, &named) == nil:
-			if mods := listed(named["mods"]); mods != "" {
-				fields["sls"] = mods
-			}
-			if env := worded(named["saltenv"]); env != "" {
-				fields["saltenv"] = env
-			}
-			flatten("pillar", named["pillar"], fields)
-		}
+	if mods := listed(named["mods"]); mods != "" {
+		fields["sls"] = mods
 	}
+	if env := worded(named["saltenv"]); env != "" {
+		fields["saltenv"] = env
+	}
+	flatten("pillar", named["pillar"], fields)
 	return fields
 }
 

@@ -18,3 +18,6 @@ type SinkOrder struct {
 
 // OwnStatus begins the descriptions of the deployment statuses that verifier writes itself, so that its hook knows them again.
 const OwnStatus = "verifier: "
+
+// OwnEvents begins the source of the CDEvents that verifier sends, so that its hook knows them again.
+const OwnEvents = "urn:verifier"

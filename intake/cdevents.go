@@ -55,6 +55,9 @@ func readCDEvents(_ *hook, in verifier.Delivery) ([]Event, string, error) {
 	if err := json.Unmarshal(body, &e); err != nil {
 		return nil, "", verifier.Invalid("body", "is no CDEvent: %v", err)
 	}
+	if strings.HasPrefix(e.Context.Source, verifier.OwnEvents) {
+		return nil, "it is verifier's own event", nil
+	}
 	kind := firstOf(e.Context.Type, http.Header(in.Header).Get("Ce-Type"))
 	predicate, isService := strings.CutPrefix(kind, "dev.cdevents.service.")
 	predicate, _, _ = strings.Cut(predicate, ".")

@@ -163,10 +163,10 @@ self: {heartbeat: {url: x}}`, `verifier.yaml:2:25: self.heartbeat.url: is no add
     1 | sources: {logs: {type: files, path: ./x.log}}
 >   2 | self: {heartbeat: {url: x}}
                                 ^`},
-	{`sinks: {graphite: {}}`, `verifier.yaml:1:19: sinks.graphite.type: is missing; write elasticsearch, github, grafana, newrelic or octopus; the daemon's own metrics are at /metrics without any configuration
+	{`sinks: {graphite: {}}`, `verifier.yaml:1:19: sinks.graphite.type: is missing; write cdevents, elasticsearch, github, gitlab, grafana, newrelic or octopus; the daemon's own metrics are at /metrics without any configuration
 >   1 | sinks: {graphite: {}}
                           ^`},
-	{`sinks: {a: {type: graphite}, b/c: {type: github, token: x}}`, `verifier.yaml:1:19: sinks.a.type: there is no sink of type "graphite"; write elasticsearch, github, grafana, newrelic or octopus; the daemon's own metrics are at /metrics without any configuration
+	{`sinks: {a: {type: graphite}, b/c: {type: github, token: x}}`, `verifier.yaml:1:19: sinks.a.type: there is no sink of type "graphite"; write cdevents, elasticsearch, github, gitlab, grafana, newrelic or octopus; the daemon's own metrics are at /metrics without any configuration
 >   1 | sinks: {a: {type: graphite}, b/c: {type: github, token: x}}
                           ^`},
 	{`sources: {logs: {type: files, path: ./x.log}}

@@ -25,8 +25,10 @@ type sink interface {
 
 // sinkTypes are all types by the names that users write.
 var sinkTypes = map[string]func() sink{
+	"cdevents":      func() sink { return &cdEventsSink{} },
 	"elasticsearch": func() sink { return &elasticsearchSink{} },
 	"github":        func() sink { return &gitHubSink{} },
+	"gitlab":        func() sink { return &gitLabSink{} },
 	"grafana":       func() sink { return &grafanaSink{} },
 	"newrelic":      func() sink { return &newRelicSink{} },
 	"octopus":       func() sink { return &octopusSink{} },
@@ -52,6 +54,28 @@ func (s *gitHubSink) open(c *Config, rt transport) (sinks.Sink, error) {
 	g := s.GitHubConfig
 	g.TokenFile = c.relative(g.TokenFile)
 	return sinks.NewGitHub(g, rt)
+}
+
+type gitLabSink struct {
+	Type               string `yaml:"type"`
+	sinks.GitLabConfig `yaml:",inline"`
+}
+
+func (s *gitLabSink) open(c *Config, rt transport) (sinks.Sink, error) {
+	g := s.GitLabConfig
+	g.TokenFile = c.relative(g.TokenFile)
+	return sinks.NewGitLab(g, rt)
+}
+
+type cdEventsSink struct {
+	Type                 string `yaml:"type"`
+	sinks.CDEventsConfig `yaml:",inline"`
+}
+
+func (s *cdEventsSink) open(c *Config, rt transport) (sinks.Sink, error) {
+	e := s.CDEventsConfig
+	e.TokenFile = c.relative(e.TokenFile)
+	return sinks.NewCDEvents(e, rt)
 }
 
 type grafanaSink struct {
@@ -87,7 +111,7 @@ func (s *octopusSink) open(c *Config, rt transport) (sinks.Sink, error) {
 	return sinks.NewOctopus(o, rt)
 }
 
-const sinkNames = "write elasticsearch, github, grafana, newrelic or octopus; the daemon's own metrics are at /metrics without any configuration"
+const sinkNames = "write cdevents, elasticsearch, github, gitlab, grafana, newrelic or octopus; the daemon's own metrics are at /metrics without any configuration"
 
 // UnmarshalYAML reads the type first, and then everything by it.
 func (s *SinkConfig) UnmarshalYAML(unmarshal func(any) error) error {

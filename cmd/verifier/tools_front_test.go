@@ -72,8 +72,8 @@ func (s *shop) traffic(ctx context.Context) {
 				level = "ERROR"
 			}
 			s.mu.Unlock()
-			for range 8 {
-				fmt.Fprintf(s.log, `{"@timestamp":%q,"log.level":%q,"service.name":"shop","service.environment":"production"}`+"\n", now.UTC().Format(time.RFC3339Nano), level)
+			for n := range 8 {
+				fmt.Fprintf(s.log, `{"@timestamp":%q,"log.level":%q,"service.name":"shop","service.environment":"production","host.name":"web%d"}`+"\n", now.UTC().Format(time.RFC3339Nano), level, n%2+1)
 			}
 		}
 	}

@@ -1,0 +1,134 @@
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+	"maps"
+	"net/http"
+	"strings"
+	"testing"
+	"time"
+
+	"verifier"
+)
+
+// teamCityServer is TeamCity with one build configuration that deploys, whose builds end at once.
+type teamCityServer struct {
+	shop
+	builds []map[string]any // oldest first
+}
+
+func (c *teamCityServer) id(n int) string { return fmt.Sprintf("teamcity:%d", n) }
+
+func (c *teamCityServer) config(api bool) (hook, rollback string) {
+	hook = "teamcity: {user: verifier, secret: s, map: [{build_type: 'Shop_Deploy*', service: shop, environment: property.env, version: property.version}]"
+	if api {
+		hook += ", api: {url: '" + c.api.URL + "', key: k, every: 1s}"
+	}
+	return hook + "}", "teamcity: {url: '" + c.api.URL + "', key: k, build_type: Shop_Deploy, properties: {env: '{{.Environment}}', version: '{{.To}}'}}"
+}
+
+func (c *teamCityServer) others(verifier.Verification) string {
+	return "somebody else's task 99 of ben, 17 (https://tc/99) of shop is running in TeamCity"
+}
+
+func (c *teamCityServer) deploys(version, by string) {
+	nextSecond() // TeamCity tells times by it
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.build(version, by, map[string]any{"property": []map[string]string{{"name": "env", "value": "production"}, {"name": "version", "value": version}}}, "")
+}
+
+// build is one build that ended well, and its event. c.mu is held.
+func (c *teamCityServer) build(version, by string, properties any, comment string) map[string]any {
+	now := time.Now().Format("20060102T150405-0700")
+	n := len(c.builds) + 1
+	b := map[string]any{
+		"id": n, "buildTypeId": "Shop_Deploy", "number": fmt.Sprint(n), "status": "SUCCESS", "state": "finished", "webUrl": fmt.Sprintf("https://tc/%d", n),
+		"startDate": now, "finishDate": now, "triggered": map[string]any{"user": map[string]string{"username": by}}, "properties": properties,
+		"comment": map[string]string{"text": comment},
+	}
+	c.builds = append(c.builds, b)
+	c.live = version
+	body, err := json.Marshal(map[string]any{"eventType": "BUILD_FINISHED", "payload": b})
+	if err != nil {
+		c.t.Error(err)
+	}
+	c.send("/v1/hooks/teamcity", string(body), "Authorization", "Basic dmVyaWZpZXI6cw==")
+	return b
+}
+
+func (c *teamCityServer) serve(w http.ResponseWriter, r *http.Request) {
+	w.Header().Set("Content-Type", "application/json")
+	if r.Header.Get("Authorization") != "Bearer k" {
+		w.WriteHeader(http.StatusUnauthorized)
+		return
+	}
+	if r.Method == http.MethodPost {
+		nextSecond()
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	answer := func(v any) { _ = json.NewEncoder(w).Encode(v) }
+	list := func(builds []map[string]any) { answer(map[string]any{"count": len(builds), "build": builds}) }
+	locator := r.URL.Query().Get("locator")
+	path := strings.TrimPrefix(r.URL.Path, "/app/rest/")
+	switch {
+	case path == "buildQueue" && r.Method == http.MethodPost:
+		c.queue(w, r)
+	case path == "buildQueue":
+		list(nil)
+	case path == "builds" && strings.Contains(locator, "state:running"):
+		var running []map[string]any
+		if c.shop.others {
+			running = []map[string]any{{
+				"id": 99, "number": "17", "state": "running", "webUrl": "https://tc/99", "triggered": map[string]any{"user": map[string]string{"username": "ben"}},
+			}}
+		}
+		list(running)
+	case path == "builds":
+		list(c.builds)
+	case path == "buildTypes/id:Shop_Deploy":
+		answer(map[string]any{"id": "Shop_Deploy"})
+	case strings.HasPrefix(path, "builds/id:"):
+		for _, b := range c.builds {
+			if path == fmt.Sprintf("builds/id:%v", b["id"]) {
+				answer(b)
+			}
+		}
+	default:
+		w.WriteHeader(http.StatusNotFound)
+		fmt.Fprint(w, `{"errors":[{"message":"No build found by locator '999'."}]}`)
+	}
+}
+
+// queue is POST /app/rest/buildQueue. c.mu is held.
+func (c *teamCityServer) queue(w http.ResponseWriter, r *http.Request) {
+	c.posts++
+	var in struct {
+		Comment    struct{ Text string }
+		Properties struct {
+			Property []struct{ Name, Value string }
+		}
+	}
+	_ = json.NewDecoder(r.Body).Decode(&in)
+	version, properties := "", []map[string]string{}
+	for _, p := range in.Properties.Property {
+		if p.Name == "version" {
+			version = p.Value
+		}
+		properties = append(properties, map[string]string{"name": p.Name, "value": p.Value})
+	}
+	b := maps.Clone(c.build(version, "verifier", map[string]any{"property": properties}, in.Comment.Text))
+	if c.lost {
+		c.lost = false
+		panic(http.ErrAbortHandler)
+	}
+	b["state"] = "queued"
+	delete(b, "status")
+	_ = json.NewEncoder(w).Encode(b)
+}
+
+func TestTeamCityFromEventToReport(t *testing.T) {
+	fromEventToReport(t, func() frontTool { return &teamCityServer{} })
+}

@@ -6,8 +6,10 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"html"
 	"io"
 	"net/http"
+	"regexp"
 	"strconv"
 	"strings"
 	"time"
@@ -55,12 +57,18 @@ func Status(resp *http.Response) error {
 		return nil
 	}
 	head, _ := io.ReadAll(io.LimitReader(resp.Body, 4<<10)) // what could be read of it is enough
+	if IsHTML(resp.Header, head) {
+		head = []byte(html.UnescapeString(string(unseen.ReplaceAll(head, []byte(" ")))))
+	}
 	e := &StatusError{Code: resp.StatusCode, After: RetryAfter(resp.Header, time.Now()), Body: Excerpt(string(head))}
 	if e.temporary() {
 		return &verifier.TemporaryError{After: e.After, Err: e}
 	}
 	return e
 }
+
+// unseen is what a page for people does not show: its head, scripts, comments and tags.
+var unseen = regexp.MustCompile(`(?is)<head\b.*?</head>|<style\b.*?</style>|<script\b.*?</script>|<!--.*?-->|<[^>]*>`)
 
 // RetryAfter is how long the server asks to be left alone, from seconds or a date; 0 when it does not say.
 func RetryAfter(h http.Header, now time.Time) time.Duration {

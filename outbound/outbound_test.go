@@ -170,6 +170,10 @@ func TestJSON(t *testing.T) {
 		{name: "text", status: 200, body: "oh\x00no", problem: "no JSON: invalid character 'o' looking for beginning of value: oh no"},
 		{name: "busy", status: 429, header: "7", body: "slow", problem: "answered 429 Too Many Requests: slow", kind: verifier.ErrTemporary, after: 7 * time.Second},
 		{name: "down", status: 503, problem: "answered 503 Service Unavailable", kind: verifier.ErrTemporary},
+		{
+			name: "page that says what is wrong", status: 401, problem: "answered 401 Unauthorized: 401 Unauthorized It's not you", kind: verifier.ErrInvalid,
+			body: "<!DOCTYPE html><html><head><title>401</title><style>\n#a { color: red }</style></head><body>\n<h2>401 Unauthorized</h2><p>It&#39;s not you</p></body></html>",
+		},
 		{name: "wrong", status: 400, body: "see https://u:p@h/x?key=1", problem: "400 Bad Request: see https://h/x?key=...", kind: verifier.ErrInvalid},
 	} {
 		t.Run(tt.name, func(t *testing.T) {

@@ -101,7 +101,11 @@ func (c *change) elapsed(v *verifier.Verification, e Judged) {
 	case verifier.RollbackSent:
 		within := c.service(v.Deploy).Rollback.ConfirmWithin
 		if !c.now.Before(r.SentAt.Add(within)) {
-			c.settle(v, verifier.RollbackFailed, "", fmt.Sprintf("no deploy of %s within %s", r.To, spell(within)))
+			why := fmt.Sprintf("no deploy of %s within %s", r.To, spell(within))
+			if r.Progress != "" {
+				why += "; last heard: " + r.Progress
+			}
+			c.settle(v, verifier.RollbackFailed, "", why)
 			c.update(v)
 		}
 	case verifier.RollbackCancelled:

@@ -297,7 +297,10 @@ func TestLateEventOfTheTarget(t *testing.T) {
 			t.Fatal(err)
 		}
 		s.run(20 * time.Minute)
-		s.expect(id, verifier.FailedState, want)
+		v := s.expect(id, verifier.FailedState, want)
+		if reason := map[bool]string{true: "no", false: "no deploy of 1.0 within 15 min; last heard: taken"}[answer != nil]; v.Rollback.Reason != reason {
+			t.Errorf("reason %q, want %q", v.Rollback.Reason, reason)
+		}
 		back := s.deploy("checkout", "1.0").Verification
 		s.expect(id, verifier.FailedState, verifier.RollbackConfirmed)
 		if v, failed := s.get(back), s.get(id); v.Answers != id || v.Baseline == nil || *v.Baseline != *failed.Baseline {

@@ -116,7 +116,7 @@ func (t *teamCity) promoted(ctx context.Context, c verifier.RollbackCall) (*team
 	if !teamCityNumber.MatchString(c.To) {
 		return nil, fmt.Errorf("%q cannot be looked for as a build's number", c.To)
 	}
-	builds, err := t.list(ctx, "builds", "buildType:(id:"+id+"),number:("+c.To+"),status:SUCCESS,state:finished,branch:(default:any),count:1")
+	builds, err := t.list(ctx, "builds", "buildType:(id:"+id+"),number:"+c.To+",status:SUCCESS,state:finished,branch:(default:any),count:1")
 	if err != nil {
 		return nil, err
 	}
@@ -207,7 +207,7 @@ func (t *teamCity) start(ctx context.Context, c verifier.RollbackCall) (task, er
 		return task{}, beforehand{err}
 	}
 	var b teamCityBuild
-	if err := t.call(ctx, http.MethodPost, "/app/rest/buildQueue?fields="+teamCityFields, body, &b); err != nil {
+	if err := t.call(ctx, http.MethodPost, "/app/rest/buildQueue", body, &b); err != nil {
 		return task{}, err
 	}
 	if b.ID == "" || b.ID == "0" {

@@ -45,7 +45,7 @@ func (f *teamCityFake) serve(w http.ResponseWriter, r *http.Request) {
 	case path == "buildTypes/id:Shop_Deploy" && !f.noType:
 		write(w, map[string]any{"id": "Shop_Deploy", "project": map[string]any{"archived": f.archived}})
 	case path == "builds" && strings.Contains(locator, "Shop_Build)"):
-		if !strings.Contains(locator, "number:(1.4.1)") || f.cleanedUp {
+		if !strings.Contains(locator, "number:1.4.1,") || f.cleanedUp {
 			fmt.Fprint(w, `{"count":0}`)
 			return
 		}

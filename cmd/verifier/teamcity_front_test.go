@@ -49,13 +49,20 @@ func (c *teamCityServer) build(version, by string, properties any, comment strin
 		"comment": map[string]string{"text": comment},
 	}
 	c.builds = append(c.builds, b)
+	started := maps.Clone(b)
+	started["state"] = "running"
+	c.event("BUILD_STARTED", started)
 	c.live = version
-	body, err := json.Marshal(map[string]any{"eventType": "BUILD_FINISHED", "payload": b})
+	c.event("BUILD_FINISHED", b)
+	return b
+}
+
+func (c *teamCityServer) event(kind string, b map[string]any) {
+	body, err := json.Marshal(map[string]any{"eventType": kind, "payload": b})
 	if err != nil {
 		c.t.Error(err)
 	}
 	c.send("/v1/hooks/teamcity", string(body), "Authorization", "Basic dmVyaWZpZXI6cw==")
-	return b
 }
 
 func (c *teamCityServer) serve(w http.ResponseWriter, r *http.Request) {

@@ -173,7 +173,7 @@ func (c *change) send(v *verifier.Verification, a asked) {
 	}
 	c.settle(v, verifier.RollbackSent, "", "")
 	r.SentAt = &c.now
-	c.out.Actions = append(c.out.Actions, c.call(v))
+	c.out.Actions = append(c.out.Actions, c.call(v, a.reason))
 	c.update(v)
 }
 
@@ -182,18 +182,18 @@ func RollbackKey(verification string, number int) string {
 	return fmt.Sprintf("rollback/%s/%d", verification, number)
 }
 
-func (c *change) call(v *verifier.Verification) verifier.Action {
+// call is the action that calls for the rollback. why is a person's reason; without one it is what is wrong.
+func (c *change) call(v *verifier.Verification, why string) verifier.Action {
 	r := v.Rollback
 	key := RollbackKey(v.ID, r.Number)
-	reason := ""
-	if f := worst(v.Findings); f != nil {
-		reason = f.Text
+	if f := worst(v.Findings); f != nil && why == "" {
+		why = f.Text
 	}
 	by := Auto
 	if r.By != nil {
 		by = *r.By
 	}
-	return c.orderTool(v, verifier.ActionRollback, verifier.RollbackCall{ID: key, To: r.To, Reason: reason, By: by})
+	return c.orderTool(v, verifier.ActionRollback, verifier.RollbackCall{ID: key, To: r.To, Reason: why, By: by})
 }
 
 // orderTool is an action for the tool that rolls the verification's deploy back.

@@ -386,7 +386,7 @@ func TestPersonRollsBackARunningWatch(t *testing.T) {
 	}
 	s.run(30 * time.Minute)
 	s.expect(id, verifier.Superseded, verifier.RollbackRecovered)
-	if len(s.calls) != 1 || s.calls[0].To != "0.9" {
+	if len(s.calls) != 1 || s.calls[0].To != "0.9" || s.calls[0].By != "ben" || s.calls[0].Reason != "because" {
 		t.Errorf("calls %+v", s.calls)
 	}
 }

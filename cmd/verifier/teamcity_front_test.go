@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"maps"
 	"net/http"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -138,4 +139,30 @@ func (c *teamCityServer) queue(w http.ResponseWriter, r *http.Request) {
 
 func TestTeamCityFromEventToReport(t *testing.T) {
 	fromEventToReport(t, func() frontTool { return &teamCityServer{} })
+}
+
+// TestRollbackByHandThroughTeamCity: a person's rollback, of a version that no rule finds fault with, takes the daemon's own path, and tells the tool who and why.
+func TestRollbackByHandThroughTeamCity(t *testing.T) {
+	t.Parallel()
+	folder, tool := t.TempDir(), &teamCityServer{}
+	openTool(t, tool, filepath.Join(folder, "x.log"))
+	hook, rollback := tool.config(false)
+	f := openFront(t, strings.Replace(frontConfig, "./x.log", filepath.Join(folder, "x.log"), 1)+
+		"hooks: {"+hook+"}\nservices: [{match: {service: shop}, rollback: {mode: approve, by: {"+rollback+"}}}]\n", frontRules)
+	defer f.stop()
+	tool.listens(f)
+	tool.deploys("1.5.0", "anna")
+	f.ask("POST", "/v1/deploys/teamcity:1/mark", `{"good":true}`, nil)
+	tool.deploys("1.5.1", "anna")
+	code, out := command(t, "rollback", "shop", "production", "--reason", "a customer called", "--server", f.url)
+	if code != exitOK || !strings.Contains(out, "1.5.0") {
+		t.Fatalf("exit %d: %s", code, out)
+	}
+	f.rolledBack("teamcity:2", verifier.RollbackRecovered)
+	tool.mu.Lock()
+	defer tool.mu.Unlock()
+	const want = "rollback/teamcity:2/1: back from 1.5.1 to 1.5.0, by local. a customer called http"
+	if comment := fmt.Sprint(tool.builds[2]["comment"]); len(tool.builds) != 3 || !strings.Contains(comment, want) {
+		t.Errorf("%d builds, the last says %s; want %s", len(tool.builds), comment, want)
+	}
 }

@@ -103,7 +103,7 @@ func (c *change) elapsed(v *verifier.Verification, e Judged) {
 		if !c.now.Before(r.SentAt.Add(within)) {
 			why := fmt.Sprintf("no deploy of %s within %s", r.To, spell(within))
 			if r.Progress != "" {
-				why += "; last heard: " + r.Progress
+				why, r.Progress = why+"; last heard: "+r.Progress, ""
 			}
 			c.settle(v, verifier.RollbackFailed, "", why)
 			c.update(v)

@@ -204,3 +204,17 @@ func asEnded(err error) (ended *EndedError, ok bool) {
 	ok = errors.As(err, &ended)
 	return ended, ok
 }
+
+// checkEnd holds the end of a rollback against the problem that it must have, and whether it is one of a rollback that began.
+func checkEnd(t *testing.T, err error, problem string, began bool) {
+	t.Helper()
+	if problem == "" {
+		if err != nil {
+			t.Error(err)
+		}
+		return
+	}
+	if _, is := asEnded(err); err == nil || !strings.Contains(err.Error(), problem) || is != began {
+		t.Errorf("ended with %v (began %v), want %q (%v)", err, is, problem, began)
+	}
+}

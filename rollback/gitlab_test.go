@@ -156,15 +156,7 @@ func TestGitLab(t *testing.T) {
 			if !strings.Contains(strings.Join(said, "\n"), c.said) {
 				t.Errorf("said %q, want %q among it", said, c.said)
 			}
-			if c.problem == "" {
-				if err != nil {
-					t.Error(err)
-				}
-				return
-			}
-			if _, began := asEnded(err); err == nil || !strings.Contains(err.Error(), c.problem) || began != c.began {
-				t.Errorf("ended with %v (began %v), want %q (%v)", err, began, c.problem, c.began)
-			}
+			checkEnd(t, err, c.problem, c.began)
 		})
 	}
 }

@@ -209,15 +209,7 @@ func TestOctopus(t *testing.T) {
 					t.Errorf("posted %v", p)
 				}
 			}
-			if c.problem == "" {
-				if err != nil {
-					t.Error(err)
-				}
-				return
-			}
-			if _, began := asEnded(err); err == nil || !strings.Contains(err.Error(), c.problem) || began != c.began {
-				t.Errorf("ended with %v (began %v), want %q (%v)", err, began, c.problem, c.began)
-			}
+			checkEnd(t, err, c.problem, c.began)
 		})
 	}
 }

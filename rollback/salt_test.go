@@ -216,15 +216,7 @@ func TestSalt(t *testing.T) {
 					t.Errorf("ended %s", got)
 				}
 			}
-			if c.problem == "" {
-				if err != nil {
-					t.Error(err)
-				}
-				return
-			}
-			if _, began := asEnded(err); err == nil || !strings.Contains(err.Error(), c.problem) || began != c.began {
-				t.Errorf("ended with %v (began %v), want %q (%v)", err, began, c.problem, c.began)
-			}
+			checkEnd(t, err, c.problem, c.began)
 		})
 	}
 }

@@ -242,15 +242,7 @@ func TestTeamCity(t *testing.T) {
 					t.Errorf("ordered %+v", o)
 				}
 			}
-			if c.problem == "" {
-				if err != nil {
-					t.Error(err)
-				}
-				return
-			}
-			if _, began := asEnded(err); err == nil || !strings.Contains(err.Error(), c.problem) || began != c.began {
-				t.Errorf("ended with %v (began %v), want %q (%v)", err, began, c.problem, c.began)
-			}
+			checkEnd(t, err, c.problem, c.began)
 		})
 	}
 }

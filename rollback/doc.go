@@ -168,6 +168,9 @@ func NewCaller(ways func(name string) (Way, bool)) *Caller { return &Caller{ways
 // Perform calls by the way that stood in the configuration when the rollback was decided, or not at all.
 func (c *Caller) Perform(ctx context.Context, a verifier.Action) (verifier.Performed, error) {
 	way, order, err := c.way(a)
+	if err != nil && began(a.Memory) {
+		return verifier.Performed{}, &EndedError{"it began, and cannot be followed: " + err.Error()}
+	}
 	if err != nil {
 		return verifier.Performed{}, err
 	}

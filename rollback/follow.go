@@ -107,6 +107,12 @@ type EndedError struct{ Problem string }
 // Error is the problem.
 func (e *EndedError) Error() string { return e.Problem }
 
+// began reports whether what was kept of a rollback is of one that may have changed something.
+func began(kept json.RawMessage) bool {
+	var m memory
+	return json.Unmarshal(kept, &m) == nil && m.Stage != looking
+}
+
 // Began tells it from a refusal.
 func (e *EndedError) Began() bool { return true }
 
@@ -208,6 +214,7 @@ func (f *follower) begin(ctx context.Context, c verifier.RollbackCall, m *memory
 // look searches for the task that may have begun, for a while.
 func (f *follower) look(ctx context.Context, c verifier.RollbackCall, m *memory) (verifier.Performed, error) {
 	own, err := f.find(ctx, c)
+	err = passing(err)
 	switch {
 	case err != nil && !errors.Is(err, verifier.ErrTemporary):
 		return verifier.Performed{}, &EndedError{fmt.Sprintf("it may have begun (%s), and cannot be looked for: %v", m.Why, err)}
@@ -226,8 +233,11 @@ func (f *follower) look(ctx context.Context, c verifier.RollbackCall, m *memory)
 // watch asks how far the task is.
 func (f *follower) watch(ctx context.Context, m *memory) (verifier.Performed, error) {
 	t, err := f.state(ctx, *m.Task)
-	if err != nil {
+	switch err = passing(err); {
+	case err != nil && errors.Is(err, verifier.ErrTemporary):
 		return verifier.Performed{}, fmt.Errorf("ask for %s: %w", m.Task, err)
+	case err != nil:
+		return verifier.Performed{}, &EndedError{fmt.Sprintf("%s began, and cannot be followed: %v", m.Task, err)}
 	}
 	m.Task = &t
 	again := f.now().Add(f.every)
@@ -260,6 +270,14 @@ func unsent(err error) bool {
 	}
 	var op *net.OpError
 	return errors.As(err, &op) && op.Op == "dial"
+}
+
+// passing makes what cannot be read temporary: the page of a proxy while the tool is restarted. A task that began is not given up for it.
+func passing(err error) error {
+	if err != nil && garbled(err) && !errors.Is(err, verifier.ErrTemporary) {
+		return &verifier.TemporaryError{Err: err}
+	}
+	return err
 }
 
 // garbled reports whether the tool said yes in words that cannot be read.

@@ -27,6 +27,7 @@ type shed struct {
 	cancels int
 	next    []taskState // what state answers, one after the other
 	problem string
+	unheard []error // what asking for the state comes to, one after the other
 }
 
 func (s *shed) name() string { return "Shed" }
@@ -54,6 +55,11 @@ func (s *shed) start(context.Context, verifier.RollbackCall) (task, error) {
 }
 
 func (s *shed) state(_ context.Context, t task) (task, error) {
+	if len(s.unheard) > 0 {
+		err := s.unheard[0]
+		s.unheard = s.unheard[1:]
+		return t, err
+	}
 	t.State, t.Problem = s.next[0], s.problem
 	if len(s.next) > 1 {
 		s.next = s.next[1:]
@@ -116,6 +122,8 @@ func TestFollow(t *testing.T) {
 		{name: "it began before the daemon was restarted", shed: shed{own: &task{ID: "7"}, next: []taskState{succeeded}}, last: "task 7 succeeded"},
 		{name: "the key is wrong", shed: shed{reply: fmt.Errorf("start: %w", &outbound.StatusError{Code: http.StatusUnauthorized})}, starts: 1, problem: "answered 401"},
 		{name: "a conflict", shed: shed{reply: &outbound.StatusError{Code: http.StatusConflict}}, starts: 1, problem: "answered 409"},
+		{name: "the key ends while it runs", shed: shed{unheard: []error{fmt.Errorf("state: %w", &outbound.StatusError{Code: 401})}}, starts: 1, problem: "task 7 began, and cannot be followed: state: answered 401", began: true},
+		{name: "pages and errors while it runs", shed: shed{unheard: []error{errors.New("answered HTML instead of JSON"), timeout, temporary(&outbound.StatusError{Code: 500})}, next: []taskState{succeeded}}, starts: 1, last: "task 7 succeeded"},
 		{name: "it breaks", shed: shed{reply: temporary(&outbound.StatusError{Code: 500})}, starts: 1, problem: "answered 500", began: true},
 	}
 	failing := call
@@ -176,6 +184,25 @@ func TestFollowInterrupted(t *testing.T) {
 	done, err = follow(s).Follow(t.Context(), call, kept, true)
 	if err != nil || s.starts != 0 || done.Again.Before(time.Now()) || !strings.Contains(done.Message, "looking whether it began") {
 		t.Errorf("got %q, %v after %d calls", done.Message, err, s.starts)
+	}
+}
+
+// TestWayIsTakenOut of the configuration: what began may still run, and is no refusal.
+func TestWayIsTakenOut(t *testing.T) {
+	caller := NewCaller(func(string) (Way, bool) { return nil, false })
+	payload, err := json.Marshal(verifier.RollbackOrder{By: "gone", Call: call})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for stage, want := range map[stage]bool{looking: false, starting: true, watching: true} {
+		kept, _ := json.Marshal(memory{Stage: stage})
+		_, err := caller.Perform(t.Context(), verifier.Action{Payload: payload, Memory: kept})
+		if _, began := asEnded(err); err == nil || !strings.Contains(err.Error(), "no longer in the configuration") || began != want {
+			t.Errorf("%q: got %v (began %v, want %v)", stage, err, began, want)
+		}
+	}
+	if _, err := caller.Perform(t.Context(), verifier.Action{Payload: payload}); err == nil {
+		t.Error("a way that is gone is called")
 	}
 }
 

@@ -33,18 +33,25 @@ func (a *argoServer) config(api bool) (hook, rollback string) {
 func (a *argoServer) others(verifier.Verification) string { return "of ben" }
 
 func (a *argoServer) deploys(version, by string) {
-	nextSecond()
+	at := wholeSecond(version)
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	a.sync(version, by)
+	a.sync(version, by, at)
 }
 
-// nextSecond waits for a whole second: Argo CD tells times by it, and what was logged before must not count for what is live after.
-func nextSecond() { time.Sleep(time.Until(time.Now().Truncate(time.Second).Add(time.Second))) }
+// wholeSecond is the time of a sync, which Argo CD tells in whole seconds: the next one. A bad version waits for it, so that its errors
+// come after; a good one is live before, so that none do.
+func wholeSecond(version string) time.Time {
+	at := time.Now().Truncate(time.Second).Add(time.Second)
+	if version == "1.4.2" {
+		time.Sleep(time.Until(at))
+	}
+	return at
+}
 
 // sync is one sync of the application, and its notification. a.mu is held.
-func (a *argoServer) sync(version, by string) {
-	now := time.Now().UTC().Format(time.RFC3339)
+func (a *argoServer) sync(version, by string, at time.Time) {
+	now := at.UTC().Format(time.RFC3339)
 	a.last = map[string]any{
 		"phase": "Succeeded", "startedAt": now, "finishedAt": now, "syncResult": map[string]string{"revision": version},
 		"operation": map[string]any{"sync": map[string]string{"revision": version}, "initiatedBy": map[string]string{"username": by}},
@@ -74,9 +81,6 @@ func (a *argoServer) serve(w http.ResponseWriter, r *http.Request) {
 		w.WriteHeader(http.StatusUnauthorized)
 		return
 	}
-	if r.Method == http.MethodPost {
-		nextSecond()
-	}
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	answer := func(v any) { _ = json.NewEncoder(w).Encode(v) }
@@ -96,7 +100,8 @@ func (a *argoServer) serve(w http.ResponseWriter, r *http.Request) {
 		a.posts++
 		var in struct{ ID int }
 		_ = json.NewDecoder(r.Body).Decode(&in)
-		a.sync(a.history[in.ID-1]["revision"].(string), "verifier")
+		revision := a.history[in.ID-1]["revision"].(string)
+		a.sync(revision, "verifier", wholeSecond(revision))
 		if a.lost {
 			a.lost = false
 			panic(http.ErrAbortHandler)

@@ -39,16 +39,6 @@ func (a *argoServer) deploys(version, by string) {
 	a.sync(version, by, at)
 }
 
-// wholeSecond is the time of a sync, which Argo CD tells in whole seconds: the next one. A bad version waits for it, so that its errors
-// come after; a good one is live before, so that none do.
-func wholeSecond(version string) time.Time {
-	at := time.Now().Truncate(time.Second).Add(time.Second)
-	if version == "1.4.2" {
-		time.Sleep(time.Until(at))
-	}
-	return at
-}
-
 // sync is one sync of the application, and its notification. a.mu is held.
 func (a *argoServer) sync(version, by string, at time.Time) {
 	now := at.UTC().Format(time.RFC3339)

@@ -34,15 +34,15 @@ func (c *teamCityServer) others(verifier.Verification) string {
 }
 
 func (c *teamCityServer) deploys(version, by string) {
-	nextSecond() // TeamCity tells times by it
+	at := wholeSecond(version)
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.build(version, by, map[string]any{"property": []map[string]string{{"name": "env", "value": "production"}, {"name": "version", "value": version}}}, "")
+	c.build(version, by, map[string]any{"property": []map[string]string{{"name": "env", "value": "production"}, {"name": "version", "value": version}}}, "", at)
 }
 
 // build is one build that ended well, and its event. c.mu is held.
-func (c *teamCityServer) build(version, by string, properties any, comment string) map[string]any {
-	now := time.Now().Format("20060102T150405-0700")
+func (c *teamCityServer) build(version, by string, properties any, comment string, at time.Time) map[string]any {
+	now := at.Format("20060102T150405-0700")
 	n := len(c.builds) + 1
 	b := map[string]any{
 		"id": n, "buildTypeId": "Shop_Deploy", "number": fmt.Sprint(n), "status": "SUCCESS", "state": "finished", "webUrl": fmt.Sprintf("https://tc/%d", n),
@@ -71,9 +71,6 @@ func (c *teamCityServer) serve(w http.ResponseWriter, r *http.Request) {
 	if r.Header.Get("Authorization") != "Bearer k" {
 		w.WriteHeader(http.StatusUnauthorized)
 		return
-	}
-	if r.Method == http.MethodPost {
-		nextSecond()
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -127,7 +124,7 @@ func (c *teamCityServer) queue(w http.ResponseWriter, r *http.Request) {
 		}
 		properties = append(properties, map[string]string{"name": p.Name, "value": p.Value})
 	}
-	b := maps.Clone(c.build(version, "verifier", map[string]any{"property": properties}, in.Comment.Text))
+	b := maps.Clone(c.build(version, "verifier", map[string]any{"property": properties}, in.Comment.Text, wholeSecond(version)))
 	if c.lost {
 		c.lost = false
 		panic(http.ErrAbortHandler)

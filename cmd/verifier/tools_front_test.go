@@ -79,6 +79,16 @@ func (s *shop) traffic(ctx context.Context) {
 	}
 }
 
+// wholeSecond is the time of a deploy of a tool that tells times in whole seconds: the next one. A bad version waits for it, so that its errors
+// come after; a good one is live before, so that none do.
+func wholeSecond(version string) time.Time {
+	at := time.Now().Truncate(time.Second).Add(time.Second)
+	if version == "1.4.2" {
+		time.Sleep(time.Until(at))
+	}
+	return at
+}
+
 // listens says where events go from now on.
 func (s *shop) listens(f *front) {
 	s.mu.Lock()

@@ -26,7 +26,6 @@ type rolloutFake struct {
 	noStatus bool // the status is no subresource
 	reply    string
 	patches  []string
-	promoted bool
 }
 
 const rolloutSets = `{"items":[

@@ -17,6 +17,7 @@ import (
 type teamCityServer struct {
 	shop
 	builds []map[string]any // oldest first
+	called chan struct{}    // closed when a build is asked for; its reply does not come then, nor do its events
 }
 
 func (c *teamCityServer) id(n int) string { return fmt.Sprintf("teamcity:%d", n) }
@@ -124,7 +125,19 @@ func (c *teamCityServer) queue(w http.ResponseWriter, r *http.Request) {
 		}
 		properties = append(properties, map[string]string{"name": p.Name, "value": p.Value})
 	}
+	hook := c.hook
+	if c.called != nil {
+		c.hook = ""
+	}
 	b := maps.Clone(c.build(version, "verifier", map[string]any{"property": properties}, in.Comment.Text, wholeSecond(version)))
+	if c.called != nil {
+		close(c.called)
+		c.called, c.hook = nil, hook
+		c.mu.Unlock()
+		<-r.Context().Done()
+		c.mu.Lock()
+		panic(http.ErrAbortHandler)
+	}
 	if c.lost {
 		c.lost = false
 		panic(http.ErrAbortHandler)
@@ -161,5 +174,45 @@ func TestRollbackByHandThroughTeamCity(t *testing.T) {
 	const want = "rollback/teamcity:2/1: back from 1.5.1 to 1.5.0, by local. a customer called http"
 	if comment := fmt.Sprint(tool.builds[2]["comment"]); len(tool.builds) != 3 || !strings.Contains(comment, want) {
 		t.Errorf("%d builds, the last says %s; want %s", len(tool.builds), comment, want)
+	}
+}
+
+// TestKilledWhileTeamCityIsCalled: a daemon that dies in the middle of the call finds the build that it began, and begins no other.
+func TestKilledWhileTeamCityIsCalled(t *testing.T) {
+	t.Parallel()
+	called := make(chan struct{})
+	w, tool := &town{TB: t, folder: t.TempDir(), url: fmt.Sprintf("http://127.0.0.1:%d", freePort(t))}, &teamCityServer{}
+	openTool(t, tool, filepath.Join(w.folder, "x.log"))
+	t.Cleanup(w.kill)
+	hook, rollback := tool.config(false)
+	w.write("rules.yaml", frontRules)
+	w.write("verifier.yaml", strings.Replace(frontConfig, "127.0.0.1:0", strings.TrimPrefix(w.url, "http://"), 1)+
+		"hooks: {"+hook+"}\nservices: [{match: {service: shop}, rollback: {mode: auto, countdown: 1s, by: {"+rollback+"}}}]\n")
+	w.start()
+	tool.mu.Lock()
+	tool.hook, tool.called = w.url, called
+	tool.mu.Unlock()
+	tool.deploys("1.4.1", "anna")
+	w.ask("POST", "/v1/deploys/teamcity:1/mark", `{"good":true}`, nil)
+	time.Sleep(time.Second)
+	tool.deploys("1.4.2", "anna")
+	select {
+	case <-called:
+	case <-time.After(60 * time.Second):
+		t.Fatalf("nothing is called: %+v", w.verification("teamcity:2"))
+	}
+	w.kill()
+	w.start()
+	w.until("the build is found", func() bool {
+		r := w.verification("teamcity:2").Rollback
+		return r != nil && strings.Contains(r.Progress, "task 3 of verifier, 3 (https://tc/3) succeeded")
+	})
+	tool.mu.Lock()
+	tool.event("BUILD_FINISHED", tool.builds[2])
+	posts := tool.posts
+	tool.mu.Unlock()
+	w.rollback("teamcity:2", verifier.RollbackRecovered)
+	if posts != 1 {
+		t.Errorf("TeamCity was told to build %d times, want once", posts)
 	}
 }

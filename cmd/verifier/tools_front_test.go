@@ -65,9 +65,9 @@ func (s *shop) traffic(ctx context.Context) {
 		case <-ctx.Done():
 			tick.Stop()
 			return
-		case now := <-tick.C:
+		case <-tick.C:
 			s.mu.Lock()
-			level := "INFO"
+			now, level := time.Now(), "INFO" // not the tick's time: it may have waited while another version went live
 			if s.live == "1.4.2" {
 				level = "ERROR"
 			}

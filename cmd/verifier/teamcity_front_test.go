@@ -164,6 +164,7 @@ func TestRollbackByHandThroughTeamCity(t *testing.T) {
 	tool.deploys("1.5.0", "anna")
 	f.ask("POST", "/v1/deploys/teamcity:1/mark", `{"good":true}`, nil)
 	tool.deploys("1.5.1", "anna")
+	time.Sleep(time.Second) // until the whole second that it is of
 	code, out := command(t, "rollback", "shop", "production", "--reason", "a customer called", "--server", f.url)
 	if code != exitOK || !strings.Contains(out, "1.5.0") {
 		t.Fatalf("exit %d: %s", code, out)

@@ -187,6 +187,9 @@ func (h *hook) missing(e Event) string {
 	var said []string
 	for _, name := range slices.Sorted(maps.Keys(e.Fields)) {
 		if v := e.Fields[name]; v != "" && len(said) < maxShown {
+			if strings.HasPrefix(name, "pillar.") {
+				v = "…" // it may be a secret, and this goes to logs and people
+			}
 			said = append(said, fmt.Sprintf("%s: %.60q", name, v))
 		}
 	}

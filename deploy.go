@@ -141,9 +141,12 @@ func (d Deploy) FirstChange() time.Time {
 	return first
 }
 
-// LastChange is when the last of its hosts was changed, or the deploy's own time where that is later.
+// LastChange is when the last of its hosts was changed, or when it ended where that is later.
 func (d Deploy) LastChange() time.Time {
 	last := d.At
+	if d.Status == Started && len(d.Hosts) > 0 {
+		last = d.HostChanged(d.Hosts[0])
+	}
 	for _, h := range d.Hosts {
 		if at := d.HostChanged(h); at.After(last) {
 			last = at

@@ -267,7 +267,7 @@ func memberOf(c *change, v *verifier.Verification) verifier.Member {
 		Labels: map[string]string{"team": d.Team, "repository": d.Repository, "commit": d.Commit, "url": d.URL},
 	}
 	if f := worst(v.Findings); f != nil {
-		m.Text, m.Labels["rule"] = f.Text, f.Rule
+		m.Text, m.Labels["rule"] = strings.TrimSpace(sentence(f.Text)+" "+onlyOn(*v)), f.Rule
 	}
 	if v.Rollback != nil {
 		m.Labels["rollback"] = string(v.Rollback.State)

@@ -144,6 +144,24 @@ func apartIn(sources Backends, v verifier.Verification, r verifier.Rule) bool {
 	return known && tellsApart(v, r, source)
 }
 
+// onlyOn says which hosts have a deploy that is not whole; empty where it is, or nobody knows.
+func onlyOn(v verifier.Verification) string {
+	hosts := hostsOf(v)
+	if !v.Deploy.Mixed() || len(hosts) == 0 {
+		return ""
+	}
+	if n := len(hosts) - mostNamedHosts; n > 0 {
+		hosts = append(hosts[:mostNamedHosts:mostNamedHosts], fmt.Sprintf("%d more", n))
+	}
+	why := "the deploy has not ended"
+	if v.Deploy.Status == verifier.Failed {
+		why = "the deploy failed"
+	}
+	return "Changed are " + strings.Join(hosts, ", ") + " alone: " + why + "."
+}
+
+const mostNamedHosts = 10
+
 // leg is a stretch in which the same hosts speak for the deployed version.
 type leg struct {
 	from, to time.Time

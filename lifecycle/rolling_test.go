@@ -98,6 +98,10 @@ func TestRollingDeploy(t *testing.T) {
 				t.Errorf("after %s: from %s until %s, want %s and %s", h, v.From, v.Until, first, want)
 			}
 		}
+		f.fact("x", "1.1", verifier.Started, func(d *verifier.Deploy) { d.Hosts = f.hosts[:2] }) // no further host
+		if v := f.get("x"); !v.Until.Equal(first.Add(27 * time.Minute)) {
+			t.Errorf("until %s, though nothing was changed since", v.Until)
+		}
 		last := f.clock
 		f.change(verifier.Succeeded, "x", "web4")
 		if v := f.get("x"); !v.Until.Equal(last.Add(15*time.Minute)) || !v.From.Equal(first) || v.Baseline == nil || v.Baseline.Until.After(first.Add(-2*time.Minute)) {
@@ -148,6 +152,9 @@ func TestRollingDeployFailsEarly(t *testing.T) {
 	f.expect("x", verifier.FailedState, verifier.RollbackSent)
 	if len(f.calls) != 1 || f.calls[0].To != "1.0" || f.calls[0].From != "1.1" {
 		t.Fatalf("calls: %+v", f.calls)
+	}
+	if text := f.told[0].Text; !strings.Contains(text, "Changed are web1 alone: the deploy has not ended.") {
+		t.Errorf("told %q", text)
 	}
 	f.fact("x", "1.1", verifier.Failed) // the tool stops its own task
 	f.expect("x", verifier.FailedState, verifier.RollbackSent)

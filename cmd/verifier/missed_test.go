@@ -2,6 +2,7 @@ package main
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"log/slog"
 	"net/http"
@@ -133,6 +134,17 @@ func TestQuietSenders(t *testing.T) {
 	}
 	if got := d.troubles()["quiet/octopus"]; got != want || selfTitle("quiet/octopus", got) != "octopus is quiet" || over("octopus is quiet") != "octopus sends again" {
 		t.Errorf("troubles %v", d.troubles())
+	}
+	d.missed.begin("octopus", time.Minute, now)
+	for range 2 {
+		if _, told := d.troubles()["hook/octopus"]; told {
+			t.Error("one failure is told of")
+		}
+		d.missed.end("octopus", now, 0, "", errors.New("ask octopus for what was missed: answered 401"))
+	}
+	if got := d.troubles()["hook/octopus"]; got != "verifier cannot ask octopus for what was missed: answered 401. What it does not send is missed." ||
+		selfTitle("hook/octopus", got) != "verifier cannot ask octopus for what was missed" {
+		t.Errorf("told of %q", got)
 	}
 	put("octopus", "octopus", 0)
 	d.lookAtHabits(t.Context(), now.Add(time.Minute))

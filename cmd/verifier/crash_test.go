@@ -127,6 +127,9 @@ func TestKilledAnywhereNothingIsLost(t *testing.T) {
 			if c.mode == "approve" {
 				w.until("the page is resolved", func() bool { return len(w.pager.all()) > 0 && last(w.pager).Body["event_action"] == "resolve" })
 			}
+			w.until("the message in Slack is edited", func() bool {
+				return slices.ContainsFunc(w.slack.all(), func(m taken) bool { return m.Path == "/api/chat.update" })
+			})
 			w.checkOnce()
 		})
 	}

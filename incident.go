@@ -33,7 +33,8 @@ type Incident struct {
 	Opened   time.Time         `json:"opened"`
 	Updated  time.Time         `json:"updated"`
 	Resolved *time.Time        `json:"resolved"`
-	Revision int64             `json:"revision"` // raised by each change; what goes out as idempotency key ends in it
+	News     bool              `json:"news,omitempty"` // over as it begins: told once, never repeated, never resolved
+	Revision int64             `json:"revision"`       // raised by each change; what goes out as idempotency key ends in it
 }
 
 // Member is one failed verification of an incident, as it is told.

@@ -150,6 +150,8 @@ func TestPageThatMayHaveArrivedIsResolved(t *testing.T) {
 				t.Fatal(err)
 			}
 			action.Memory = done.Memory
+			in.Revision++
+			b[in.ID] = in
 		}
 		in.Person = false
 		b[in.ID] = in
@@ -205,18 +207,29 @@ route:
 
 func asTemporary(err error, into **verifier.TemporaryError) bool { return errors.As(err, into) }
 
-// TestOfAReceiverIsOver sends a test once, which no list of open incidents shows.
-func TestOfAReceiverIsOver(t *testing.T) {
-	in := TestIncident("on-call", now, "anna")
-	var mem memory
-	if in.Resolved == nil || !in.Resolved.Equal(now) {
-		t.Errorf("resolved %v, want at once", in.Resolved)
-	}
-	in.Resolved = nil // as perform reads what is told once
-	if !mem.wants(in, now, time.Hour, true, true) {
-		t.Error("the first telling is left out")
-	}
-	if mem.Sent = true; mem.wants(in, now.Add(2*time.Hour), time.Hour, false, true) {
-		t.Error("a test is repeated")
+// TestNewsIsToldOnce tells what is over as it begins: a question to the team, a gate that was overridden, the test of a receiver.
+func TestNewsIsToldOnce(t *testing.T) {
+	hook := newInbox(t)
+	a := load(t, fmt.Sprintf("receivers: [{name: on-call, webhook_configs: [{url: '%s'}]}]\nroute: {receiver: on-call, repeat_interval: 1s}", hook.URL))
+	asked := trouble14()
+	asked.ID, asked.News, asked.Resolved = "asked/d1", true, &asked.Opened
+	for i, in := range []verifier.Incident{asked, TestIncident("on-call", now, "anna")} {
+		if in.Resolved == nil || !in.Resolved.Equal(in.Opened) {
+			t.Errorf("%s: resolved %v, want at once", in.ID, in.Resolved)
+		}
+		b := book{in.ID: in}
+		p := a.Performer(b, func(verifier.Incident, time.Time) bool { return false }).(*performer)
+		action := a.Targets(in, now)[0]
+		for _, at := range []time.Time{now, now.Add(time.Hour)} {
+			p.now = func() time.Time { return at }
+			done, err := p.Perform(t.Context(), action)
+			if err != nil {
+				t.Fatal(err)
+			}
+			action.Memory = done.Memory
+		}
+		if len(hook.bodies) != i+1 || hook.bodies[i]["status"] != "firing" {
+			t.Errorf("%s: %d messages, want one: %v", in.ID, len(hook.bodies), hook.bodies)
+		}
 	}
 }

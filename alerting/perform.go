@@ -74,7 +74,9 @@ func (p *performer) perform(ctx context.Context, key string, t target, in verifi
 	integration, _ := p.integration(t.receiver, t.kind, t.index) // unreachable otherwise: target found it
 	now, pager := p.now(), slices.Contains(pagers, t.kind)
 	if once(in) {
-		in.Resolved = nil
+		if in.Resolved, t.repeat = nil, 0; mem.Sent {
+			in.Revision = mem.Revision // what became of it since is no news
+		}
 	}
 	if pager && test(in) && mem.Sent {
 		in.Resolved = &now
@@ -119,21 +121,19 @@ func (mem memory) wants(in verifier.Incident, now time.Time, repeat time.Duratio
 	case pager && !in.Person:
 		return false
 	}
-	return !mem.Sent || !once(in) && (mem.Revision != in.Revision || repeat > 0 && !now.Before(mem.At.Add(repeat)))
+	return !mem.Sent || mem.Revision != in.Revision || repeat > 0 && !now.Before(mem.At.Add(repeat))
 }
 
 // again is when an incident that stays open is told of again; zero: never.
 func (mem memory) again(in verifier.Incident, repeat time.Duration) time.Time {
-	if !mem.Sent || mem.Resolved || in.Resolved != nil || repeat <= 0 || once(in) {
+	if !mem.Sent || mem.Resolved || in.Resolved != nil || repeat <= 0 {
 		return time.Time{}
 	}
 	return mem.At.Add(repeat)
 }
 
 // once reports whether the incident is news and no trouble: it is told and never repeated.
-func once(in verifier.Incident) bool {
-	return in.Kind == verifier.IncidentReport || strings.HasPrefix(in.ID, "told/")
-}
+func once(in verifier.Incident) bool { return in.Kind == verifier.IncidentReport || in.News }
 
 // test reports whether somebody tries a receiver.
 func test(in verifier.Incident) bool { return strings.HasPrefix(in.ID, "test/") }

@@ -396,7 +396,7 @@ func (c *change) tellVerdict(v *verifier.Verification) {
 		text += sentence(f.Text) + "\n"
 	}
 	c.cases = append(c.cases, &verifier.Incident{
-		ID: "told/" + v.ID, Kind: verifier.IncidentVerdict, Opened: c.now, Resolved: &c.now, Severity: verifier.SeverityWarn, URL: c.page(v.ID),
+		ID: "told/" + v.ID, Kind: verifier.IncidentVerdict, News: true, Opened: c.now, Resolved: &c.now, Severity: verifier.SeverityWarn, URL: c.page(v.ID),
 		Labels: map[string]string{
 			"kind": string(verifier.IncidentVerdict), "service": d.Service, "environment": d.Environment, "target": d.Target, "team": d.Team,
 			"severity": string(verifier.SeverityWarn), "outcome": string(v.State),

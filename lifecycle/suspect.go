@@ -83,7 +83,7 @@ func (c *change) askAbout(v *verifier.Verification, d verifier.Deploy) {
 		links = []verifier.Link{{Text: "Answer", URL: page}, {Text: "Evidence", URL: c.page(v.ID)}}
 	}
 	c.cases = append(c.cases, &verifier.Incident{
-		ID: "asked/" + v.ID, Kind: verifier.IncidentVerdict, Opened: c.now, Resolved: &c.now, Severity: verifier.SeverityWarn, URL: page, Links: links,
+		ID: "asked/" + v.ID, Kind: verifier.IncidentVerdict, News: true, Opened: c.now, Resolved: &c.now, Severity: verifier.SeverityWarn, URL: page, Links: links,
 		Labels: map[string]string{
 			"kind": string(verifier.IncidentVerdict), "service": was.Service, "environment": was.Environment, "target": was.Target, "team": was.Team,
 			"severity": string(verifier.SeverityWarn), "outcome": string(v.State),

@@ -96,6 +96,16 @@ func (w *where) addSame(column string, values []string) {
 	w.add(column+" IN (?"+strings.Repeat(", ?", len(values)-1)+")", args...)
 }
 
+// canonical are the names of a filter as the catalogue writes them; of environments there may be several with commas between them.
+func (s *Store) canonical(service, environments string) (string, string) {
+	names := strings.Split(environments, ",")
+	for i, name := range names {
+		p := s.catalogue().Canonical(verifier.Place{Service: service, Environment: strings.TrimSpace(name)})
+		names[i], service = p.Environment, p.Service
+	}
+	return service, strings.Join(names, ",")
+}
+
 // likeTarget is the pattern of the places of a target.
 func likeTarget(target string) string {
 	if target == "" {
@@ -136,6 +146,7 @@ func paged[T any](list []T, size int, at func(T) (time.Time, string)) ([]T, stri
 
 // Deploys lists deploys, newest first, and the cursor of the next page (empty: there is none).
 func (s *Store) Deploys(ctx context.Context, f verifier.DeployFilter) ([]verifier.Deploy, string, error) {
+	f.Service, f.Environment = s.canonical(f.Service, f.Environment)
 	w := &where{}
 	w.add(visible)
 	w.addService(f.Service)
@@ -176,6 +187,7 @@ func (s *Store) Verification(ctx context.Context, id string) (verifier.Verificat
 
 // Verifications lists verifications, newest deploy first.
 func (s *Store) Verifications(ctx context.Context, f verifier.VerificationFilter) ([]verifier.Verification, string, error) {
+	f.Service, f.Environment = s.canonical(f.Service, f.Environment)
 	w := &where{}
 	w.addService(f.Service)
 	w.addAny("environment", f.Environment)
@@ -379,6 +391,35 @@ func deliveryCursor(after string) (before int64, id, tool string, err error) {
 // History is the past of a place, newest first, as a scene sees it.
 func (s *Store) History(ctx context.Context, p verifier.Place, now time.Time) ([]verifier.Past, error) {
 	return historyIn(s.pool(ctx), p.Key(), now)
+}
+
+// Histories are the pasts that speak of a place: its own, or where it has none, that without a target, or where none is named, those
+// of all targets.
+func (s *Store) Histories(ctx context.Context, p verifier.Place, now time.Time) ([][]verifier.Past, error) {
+	q := s.pool(ctx)
+	own, err := historyIn(q, p.Key(), now)
+	if err != nil || len(own) > 0 {
+		return [][]verifier.Past{own}, err
+	}
+	if p.Target != "" {
+		p.Target = ""
+		whole, err := historyIn(q, p.Key(), now)
+		return [][]verifier.Past{whole}, err
+	}
+	places, err := collect(q, scalar[string], `SELECT DISTINCT place FROM deploys WHERE place > $1 AND place < $2 ORDER BY place`,
+		p.Key(), strings.TrimSuffix(p.Key(), "\x1f")+"\x20")
+	if err != nil {
+		return nil, fmt.Errorf("list the targets of a place: %w", err)
+	}
+	var all [][]verifier.Past
+	for _, place := range places {
+		history, err := historyIn(q, place, now)
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, history)
+	}
+	return all, nil
 }
 
 // Scene is what a decision about the verification would see now; nothing is decided.

@@ -46,7 +46,7 @@ race:
 fuzz: ## each fuzz test for a while (FUZZTIME)
 	@set -e; for in in $$(git grep -lE '^func Fuzz' -- '*_test.go' | xargs -n1 dirname | sort -u); do \
 		for test in $$(git grep -hoE '^func Fuzz[A-Za-z]+' -- "$$in/*_test.go" | cut -c6-); do \
-			$(GO) test -run '^$$' -fuzz "^$$test$$" -fuzztime $(FUZZTIME) ./$$in; \
+			$(GO) test -run '^$$' -fuzz "^$$test$$" -fuzztime $(FUZZTIME) -fuzzminimizetime 1s ./$$in; \
 		done; \
 	done
 

@@ -190,13 +190,21 @@ func textProblem(s string) string {
 
 func (r *reader) link(field string) string {
 	s := r.text(field)
-	if s == "" || r.isBad(field) {
+	if r.isBad(field) {
 		return s
 	}
-	if u, err := url.Parse(s); err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https" {
-		r.bad(field, "is no address; write https://…")
+	if problem := linkProblem(s); problem != "" {
+		r.bad(field, "%s", problem)
 	}
 	return s
+}
+
+// linkProblem is what is wrong with an address that people may follow; empty for nothing, and for none.
+func linkProblem(s string) string {
+	if u, err := url.Parse(s); s != "" && (err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https") {
+		return "is no address; write https://…"
+	}
+	return ""
 }
 
 func oneOf[T ~string](r *reader, field string, otherwise T, all []T) T {

@@ -72,9 +72,10 @@ type Measure struct {
 	NRQL       string      `json:"nrql,omitempty"`
 	Query      string      `json:"query,omitempty"`
 	Command    []string    `json:"command,omitempty"`
-	Exit       bool        `json:"exit,omitempty"`  // of a command: its exit code counts, and not the number that it writes
-	HTTP       string      `json:"http,omitempty"`  // a path below the source's url
-	Value      string      `json:"value,omitempty"` // of http: an expression over the answer that gives a number
+	Exit       bool        `json:"exit,omitempty"`    // of a command: its exit code counts, and not the number that it writes
+	Results    string      `json:"results,omitempty"` // names of tests, by glob, whose results are posted; it has no source
+	HTTP       string      `json:"http,omitempty"`    // a path below the source's url
+	Value      string      `json:"value,omitempty"`   // of http: an expression over the answer that gives a number
 }
 
 // Counts reports whether samples are events with an exposure, and not values.

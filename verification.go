@@ -24,28 +24,29 @@ func (s State) Watching() bool { return s == Waiting || s == Observing }
 
 // Verification is the watch over one deploy.
 type Verification struct {
-	ID        string     `json:"id"`
-	Deploy    Deploy     `json:"deploy"`
-	State     State      `json:"state"`
-	Reason    string     `json:"reason,omitempty"` // of a cancelled, superseded or inconclusive one: deploy_failed, no_end, no_rules, ...
-	Rules     string     `json:"rules"`            // hash of its rule set
-	From      time.Time  `json:"from"`             // the deploy's time: what comes later is judged
-	Until     time.Time  `json:"until"`
-	Findings  []Finding  `json:"findings"`
-	FailedAt  *time.Time `json:"failed_at,omitempty"`  // when the verdict fell
-	DecidedAt *time.Time `json:"decided_at,omitempty"` // when it left waiting and observing
-	Ended     *time.Time `json:"ended"`                // null until nothing more is asked
-	Mark      *Mark      `json:"mark"`
-	Rollback  *Rollback  `json:"rollback"`
-	Incident  string     `json:"incident"`
-	Baseline  *Baseline  `json:"baseline,omitempty"`
-	Joined    []Joined   `json:"joined,omitempty"`    // deploys that joined this watch
-	Outages   []Span     `json:"outages,omitempty"`   // of sources: the watch is longer by them
-	Suspected *Suspicion `json:"suspected,omitempty"` // it passed, and was undone or mended within a day
-	WayBack   *WayBack   `json:"way_back,omitempty"`  // what the tool said when the watch began, where it can be asked
-	Answers   string     `json:"answers,omitempty"`   // the verification whose rollback this deploy is
-	Overdue   *time.Time `json:"overdue,omitempty"`   // when it was told that the deploy takes twice as long as usual
-	Late      bool       `json:"late,omitempty"`      // recorded later than act_within after its own time: tells nobody
+	ID        string       `json:"id"`
+	Deploy    Deploy       `json:"deploy"`
+	State     State        `json:"state"`
+	Reason    string       `json:"reason,omitempty"` // of a cancelled, superseded or inconclusive one: deploy_failed, no_end, no_rules, ...
+	Rules     string       `json:"rules"`            // hash of its rule set
+	From      time.Time    `json:"from"`             // the deploy's time: what comes later is judged
+	Until     time.Time    `json:"until"`
+	Findings  []Finding    `json:"findings"`
+	FailedAt  *time.Time   `json:"failed_at,omitempty"`  // when the verdict fell
+	DecidedAt *time.Time   `json:"decided_at,omitempty"` // when it left waiting and observing
+	Ended     *time.Time   `json:"ended"`                // null until nothing more is asked
+	Mark      *Mark        `json:"mark"`
+	Rollback  *Rollback    `json:"rollback"`
+	Incident  string       `json:"incident"`
+	Baseline  *Baseline    `json:"baseline,omitempty"`
+	Joined    []Joined     `json:"joined,omitempty"`    // deploys that joined this watch
+	Outages   []Span       `json:"outages,omitempty"`   // of sources: the watch is longer by them
+	Results   []TestResult `json:"results,omitempty"`   // of tests that were run against the deploy
+	Suspected *Suspicion   `json:"suspected,omitempty"` // it passed, and was undone or mended within a day
+	WayBack   *WayBack     `json:"way_back,omitempty"`  // what the tool said when the watch began, where it can be asked
+	Answers   string       `json:"answers,omitempty"`   // the verification whose rollback this deploy is
+	Overdue   *time.Time   `json:"overdue,omitempty"`   // when it was told that the deploy takes twice as long as usual
+	Late      bool         `json:"late,omitempty"`      // recorded later than act_within after its own time: tells nobody
 
 	Revision int64     `json:"revision"`
 	DueAt    time.Time `json:"-"`

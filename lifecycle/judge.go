@@ -18,6 +18,10 @@ func judge(w verifier.Watched, evidence []verifier.Evidence, sources Backends, w
 			findings = append(findings, v.Findings[i])
 			continue
 		}
+		if r.Measure.Results != "" {
+			findings = append(findings, rules.JudgeResults(r, v.Results, v.From, v.Until, zone, now))
+			continue
+		}
 		asOf := now
 		if wait.later(r.Measure.Source, now) { // it does not end before its turn
 			asOf = earlier(now, v.Until.Add(-time.Nanosecond))
@@ -169,6 +173,10 @@ func next(w verifier.Watched, evidence []verifier.Evidence, findings []verifier.
 	due := now.Add(time.Minute)
 	for i, r := range w.Rules {
 		if i < len(findings) && findings[i].Decided() && !findings[i].RollsBack() {
+			continue
+		}
+		if r.Measure.Results != "" {
+			due = earlier(due, latest(rules.ResultsUntil(r, w.Verification.From, w.Verification.Until), now.Add(r.Every)))
 			continue
 		}
 		if wait.later(r.Measure.Source, now) {

@@ -25,6 +25,10 @@ func (w World) Look(ctx context.Context, d verifier.Deploy, list []verifier.Rule
 	out := make([]Look, len(list))
 	var group sync.WaitGroup
 	for i, r := range list {
+		if r.Measure.Results != "" { // posted, and of no source
+			out[i] = Look{Rule: r}
+			continue
+		}
 		source, known := sources[r.Measure.Source]
 		if !known {
 			out[i] = Look{Rule: r, Answer: verifier.Answer{Err: fmt.Errorf("source %q is not configured", r.Measure.Source)}}

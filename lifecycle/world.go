@@ -106,6 +106,8 @@ func (w World) Step(s *verifier.Scene, e Event, now time.Time) (verifier.Effects
 		err = c.called(e)
 	case Readied:
 		err = c.readied(e)
+	case Resulted:
+		err = c.resulted(e)
 	case Held:
 		c.held(e)
 	default:

@@ -148,6 +148,9 @@ func (l *loader) checkLimit(r verifier.Rule, bad func(string, string, ...any)) {
 		}
 	}
 	l.checkExit(r, bad)
+	if r.Measure.Results != "" && (c.Above == nil || c.Below != nil || c.Equals != nil || c.For > 0) {
+		bad("limit", "of results is how many failed tests are tolerated, and how long they are waited for; write {above: 0, within: 20m}")
+	}
 	if c.Above == nil && c.Below == nil && c.Equals == nil && c.Exit == nil && c.New == nil && c.SeenAtLeast == 0 && r.Measure.Patterns == "" {
 		bad("limit", "is empty; write above, below or equals, or exit for a command")
 	}
@@ -209,6 +212,9 @@ func (l *loader) checkCompare(r verifier.Rule, bad func(string, string, ...any))
 	if c.Worse == verifier.Lower && c.Tolerate >= 1 {
 		bad("compare.tolerate", "%g%% lower is nothing or less; write below 100%%", 100*c.Tolerate)
 	}
+	if r.Measure.Results != "" {
+		bad("compare", "results of tests have a limit, and nothing to be compared with; write limit: {above: 0, within: 20m}")
+	}
 	if len(r.Measure.Command) > 0 || r.Measure.HTTP != "" {
 		bad("compare", "a command or an address has a limit, and nothing to be compared with")
 	}
@@ -218,6 +224,14 @@ func (l *loader) checkCompare(r verifier.Rule, bad func(string, string, ...any))
 func (l *loader) checkMeasure(m verifier.Measure, bad func(string, string, ...any)) time.Duration {
 	questions := questionsOf(m)
 	switch {
+	case m.Results != "" && len(questions) > 1:
+		bad("measure", "asks for %s at once; write one of them", strings.Join(questions, " and "))
+		return 0
+	case m.Results != "" && m.Source != "":
+		bad("measure.source", "results of tests are posted, and of no source; take it out")
+		return 0
+	case m.Results != "":
+		return 0
 	case m.Source == "":
 		bad("measure", "source is missing; write the name of one of verifier.yaml's sources")
 		return 0
@@ -295,6 +309,7 @@ func questionsOf(m verifier.Measure) []string {
 		{"query", m.Query != ""},
 		{"command", len(m.Command) > 0},
 		{"http", m.HTTP != ""},
+		{"results", m.Results != ""},
 	} {
 		if q.set {
 			out = append(out, q.name)

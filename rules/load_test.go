@@ -223,7 +223,7 @@ func TestExampleShowsEveryKey(t *testing.T) {
 func TestSchemaAcceptsWhatLoads(t *testing.T) {
 	shape := []string{
 		"unknown_key", "wrong_type", "negative_duration", "no_duration", "share", "on_fail", "severity", "on_no_data", "worse", "min_samples_half", "select_key",
-		"mute_until", "limit_list", "text", "flag", "empty", "no_source", "percentile_field",
+		"mute_until", "limit_list", "text", "flag", "empty", "percentile_field",
 		"average_field", "ratio_half", "no_rules",
 	}
 	files, err := filepath.Glob("testdata/bad/*.yaml")

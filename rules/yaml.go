@@ -53,7 +53,7 @@ type rule struct {
 }
 
 type measure struct {
-	Source     string            `yaml:"source"`
+	Source     string            `yaml:"source,omitempty"`
 	Unit       string            `yaml:"unit,omitempty"`
 	Pick       map[string]string `yaml:"pick,omitempty"`
 	Where      string            `yaml:"where,omitempty"`
@@ -67,6 +67,7 @@ type measure struct {
 	Query      string            `yaml:"query,omitempty"`
 	Command    []string          `yaml:"command,omitempty"`
 	HTTP       string            `yaml:"http,omitempty"`
+	Results    string            `yaml:"results,omitempty"`
 	Value      string            `yaml:"value,omitempty"`
 }
 
@@ -194,7 +195,7 @@ func at(node ast.Node, err error) error {
 func (m measure) words() verifier.Measure {
 	out := verifier.Measure{
 		Source: m.Source, Unit: m.Unit, Pick: m.Pick, Where: m.Where, Count: m.Count, Patterns: m.Patterns, PromQL: m.PromQL, NRQL: m.NRQL,
-		Query: m.Query, Command: m.Command, HTTP: m.HTTP, Value: m.Value,
+		Query: m.Query, Command: m.Command, HTTP: m.HTTP, Results: m.Results, Value: m.Value,
 	}
 	if m.Ratio != nil {
 		out.Ratio = &verifier.Ratio{Of: m.Ratio.Of, To: m.Ratio.To}

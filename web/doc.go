@@ -48,8 +48,11 @@ type Config struct {
 	Intake    http.Handler // POST /v1/deploys and /v1/hooks/{tool}
 	Metrics   http.Handler
 	Order     func(ctx context.Context, id string, o verifier.Order) (verifier.Verification, error)
-	Held      func(ctx context.Context)   // a hold was put
-	Template  func(message string) string // the pattern that a message, or a pattern, is of
+	Gate      func(ctx context.Context, place verifier.Place, version string) (verifier.GateAnswer, error)
+	Override  func(ctx context.Context, place verifier.Place, version, reason string) (verifier.GateAnswer, error) // of the gate
+	Results   func(ctx context.Context, verification, name string, body []byte) (verifier.Verification, error)     // of tests
+	Held      func(ctx context.Context)                                                                            // a hold was put
+	Template  func(message string) string                                                                          // the pattern that a message, or a pattern, is of
 	Report    func(ctx context.Context, month, by string) (report.Report, error)
 	Costs     func(ctx context.Context) (any, error) // what each rule asks in a day
 	Explain   func(ctx context.Context, service, environment, target string, at time.Time) (any, error)

@@ -31,6 +31,14 @@ type kept struct {
 	tokens   map[string]verifier.Token
 	asked    []string // the questions, in order
 	changed  chan struct{}
+	override *verifier.GateOverride
+	results  []string
+}
+
+func (k *kept) gate(p verifier.Place, version string) verifier.GateAnswer {
+	a := verifier.GateAnswer{Place: p, Version: version, Outcome: verifier.GateShut, Text: nasty, Allowed: k.override != nil, Override: k.override, At: noon}
+	a.Reasons = []verifier.GateProblem{{Reason: verifier.GateFailed, Environment: "staging", Text: nasty, Verification: "d/1"}}
+	return a
 }
 
 func (k *kept) Deploy(_ context.Context, id string) (verifier.Deploy, error) {
@@ -111,6 +119,7 @@ func watchOf(state verifier.State, rollback verifier.RollbackState) verifier.Ver
 	}
 	value := 0.031
 	v := verifier.Verification{ID: "d/1", Deploy: d, State: state, Reason: nasty, Until: noon.Add(time.Minute), Revision: 7, Incident: "verdict/d/1/production/"}
+	v.Results = []verifier.TestResult{{Name: nasty, Tests: 3, Failed: 1, Failures: []string{nasty}, URL: "javascript:alert(3)", By: nasty, At: noon}}
 	v.Findings = []verifier.Finding{{Rule: nasty, Outcome: verifier.Fail, Reason: verifier.IsWorse, Text: nasty, Value: &value, Query: nasty, Link: "javascript:alert(2)", OnFail: verifier.FailRollback}}
 	if !state.Watching() {
 		v.Ended = &noon
@@ -136,6 +145,17 @@ func open(k *kept, change ...func(*Config)) http.Handler {
 				err = &verifier.ConflictError{Field: "rollback", Problem: "it is sent already", Present: &v}
 			}
 			return v, err
+		},
+		Gate: func(_ context.Context, p verifier.Place, version string) (verifier.GateAnswer, error) {
+			return k.gate(p, version), nil
+		},
+		Override: func(_ context.Context, p verifier.Place, version, reason string) (verifier.GateAnswer, error) {
+			k.override = &verifier.GateOverride{By: "anna", Reason: reason, At: noon, Until: noon.Add(time.Hour)}
+			return k.gate(p, version), nil
+		},
+		Results: func(_ context.Context, id, name string, body []byte) (verifier.Verification, error) {
+			k.results = append(k.results, name+" "+string(body))
+			return k.Verification(context.Background(), id)
 		},
 		Template: strings.ToUpper, Held: func(context.Context) {}, Ready: func(context.Context) error { return nil }, Status: func(context.Context) any { return map[string]string{} },
 		Report: func(_ context.Context, month, by string) (report.Report, error) {
@@ -185,7 +205,7 @@ func TestPagesOfEveryState(t *testing.T) {
 			for path, want := range map[string]string{
 				"/": string(state), "/deploys/d%2F1": "1.4.2", "/verifications/d%2F1": string(state), "/verifications/d%2F1/rollback": "Roll back now",
 				"/incidents": "open", "/incidents/verdict%2Fd%2F1%2Fproduction%2F": "A person is needed", "/incidents/verdict/d/1/production/": "A person is needed",
-				"/holds": "rollback", "/reports/2026-11": "2026-10",
+				"/holds": "rollback", "/reports/2026-11": "2026-10", "/gate": "May it go?", "/gate?service=checkout&environment=production&version=1.4.2&target=": "It may not go",
 			} {
 				w := ask(h, "GET", path, "")
 				page := w.Body.String()
@@ -271,6 +291,9 @@ func TestPressing(t *testing.T) {
 		{"/deploys/d1/mark", []string{"cause", "slow"}, 422, "<b>good</b>"},
 		{"/holds", []string{"stops", "rollback", "services", "a*, b", "reason", "release day", "for", "4h"}, 303, "/holds"},
 		{"/holds", []string{"stops", "alert", "reason", "quiet"}, 422, "<b>until</b>"},
+		{"/gate?service=a&environment=b&version=1", []string{"reason", "sale"}, 303, "/gate?service=a&environment=b&version=1"},
+		{"/gate?service=a&environment=b&version=1", []string{"reason", " "}, 422, "<b>reason</b>"},
+		{"/gate?service=a", []string{"reason", "x"}, 422, "<b>version</b>"},
 		{"/holds", []string{"stops", "rollback", "for", "soon"}, 422, "<b>for</b>"},
 	} {
 		w := form(c.path, c.form...)
@@ -325,8 +348,14 @@ func TestProblems(t *testing.T) {
 		{"POST", "/v1/nothing", "", 404, "", nil},
 		{"PUT", "/v1/deploys", "", 405, "", nil},
 		{"DELETE", "/v1/deploys", "", 405, "", nil},
-		{"GET", "/v1/gate", "", 404, "", nil},
-		{"POST", "/v1/verifications/d1/results", "", 404, "", nil},
+		{"GET", "/v1/gate", "", 422, "environment service version", nil},
+		{"GET", "/v1/gate?service=a%22&environment=b&version=1'2&target=c%0Ad&to=x", "", 422, "service target to version", nil},
+		{"POST", "/v1/gate", `{"service":"a","environment":"b","version":"1","reason":" "}`, 422, "reason", nil},
+		{"POST", "/v1/gate", `{"service":"a","reason":"x","force":true}`, 422, "force", nil},
+		{"POST", "/v1/gate", `{"service":"a","reason":"x"}`, 422, "environment version", nil},
+		{"POST", "/v1/verifications/none/results", "{}", 404, "", nil},
+		{"POST", "/v1/verifications/d1/results?nmae=x", "{}", 422, "nmae", nil},
+		{"POST", "/v1/verifications/d1/results", strings.Repeat("x", maxResults+1), 413, "", nil},
 		{"POST", "/healthz", "", 405, "", nil},
 		{"GET", "/v1/deploys?limit=0&after=x&kind=y&status=z&change=w&month=2016-13&enviroment=p", "", 422, "after change enviroment kind limit month status", nil},
 		{"GET", "/v1/verifications?state=done&active=maybe&limit=501", "", 422, "active limit state", nil},

@@ -1,0 +1,143 @@
+package web
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"strings"
+
+	"verifier"
+)
+
+func (s *server) gate(w http.ResponseWriter, r *http.Request) {
+	q := queryOf(r, "service", "environment", "target", "version")
+	body := gateBody{Service: q.text("service"), Environment: q.text("environment"), Target: q.text("target"), Version: q.text("version")}
+	q.bad = append(q.bad, body.problems()...)
+	if err := q.err(); err != nil {
+		Problem(w, r, err)
+		return
+	}
+	a, err := s.Gate(r.Context(), body.place(), body.Version)
+	answered(w, r, a, err)
+}
+
+// overrideGate lets a version pass on a person's word.
+func (s *server) overrideGate(w http.ResponseWriter, r *http.Request) {
+	var body gateBody
+	err := read(w, r, &body)
+	if err == nil {
+		err = body.checkOverride()
+	}
+	if err != nil {
+		Problem(w, r, err)
+		return
+	}
+	a, err := s.Override(r.Context(), body.place(), body.Version, body.Reason)
+	answered(w, r, a, err)
+}
+
+// gateBody is which version is to go where, and why it may pass although.
+type gateBody struct {
+	Service     string `json:"service"`
+	Environment string `json:"environment"`
+	Target      string `json:"target"`
+	Version     string `json:"version"`
+	Reason      string `json:"reason"`
+}
+
+func (b gateBody) place() verifier.Place {
+	return verifier.Place{Service: b.Service, Environment: b.Environment, Target: b.Target}
+}
+
+func (b gateBody) problems() (bad []verifier.FieldError) {
+	for _, f := range []struct {
+		field, value string
+		problem      func(string) string
+	}{
+		{"service", b.Service, verifier.NameProblem}, {"environment", b.Environment, verifier.NameProblem}, {"version", b.Version, verifier.VersionProblem},
+	} {
+		if f.value == "" {
+			bad = append(bad, verifier.FieldError{Field: f.field, Problem: "is missing"})
+		} else if problem := f.problem(f.value); problem != "" {
+			bad = append(bad, verifier.FieldError{Field: f.field, Problem: problem})
+		}
+	}
+	if b.Target != "" {
+		if problem := verifier.NameProblem(b.Target); problem != "" {
+			bad = append(bad, verifier.FieldError{Field: "target", Problem: problem})
+		}
+	}
+	return bad
+}
+
+func (b gateBody) checkOverride() error {
+	bad := b.problems()
+	if strings.TrimSpace(b.Reason) == "" {
+		bad = append(bad, verifier.FieldError{Field: "reason", Problem: "is missing; say why, for the record and for the team"})
+	} else if problem := words(b.Reason); problem != "" {
+		bad = append(bad, verifier.FieldError{Field: "reason", Problem: problem})
+	}
+	return invalid(bad)
+}
+
+// maxResults is the largest report of a test runner that is read.
+const maxResults = 10 << 20
+
+// results takes what a test runner wrote.
+func (s *server) results(w http.ResponseWriter, r *http.Request) {
+	q := queryOf(r, "name")
+	name := q.text("name")
+	if err := q.err(); err != nil {
+		Problem(w, r, err)
+		return
+	}
+	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxResults))
+	var tooLarge *http.MaxBytesError
+	switch {
+	case errors.As(err, &tooLarge):
+		err = &refusal{http.StatusRequestEntityTooLarge, fmt.Sprintf("the body is larger than %d MiB", maxResults>>20)}
+	case err != nil:
+		err = &refusal{http.StatusBadRequest, "the body could not be read to its end"}
+	}
+	var v verifier.Verification
+	if err == nil {
+		v, err = s.Results(r.Context(), r.PathValue("id"), name, body)
+	}
+	answered(w, r, whole(v), err)
+}
+
+// gateView is the page that asks the gate.
+type gateView struct {
+	Asked  gateBody
+	Answer *verifier.GateAnswer
+	Here   string // the page's own address, where the form of an override goes
+}
+
+func (s *server) gatePage(r *http.Request) (title string, _ any, _ error) {
+	q := queryOf(r, "service", "environment", "target", "version")
+	out := gateView{Asked: gateBody{Service: q.text("service"), Environment: q.text("environment"), Target: q.text("target"), Version: q.text("version")}}
+	if len(q.values) == 0 {
+		return "Gate", out, nil
+	}
+	q.bad = append(q.bad, out.Asked.problems()...)
+	if err := q.err(); err != nil {
+		return "", nil, err
+	}
+	a, err := s.Gate(r.Context(), out.Asked.place(), out.Asked.Version)
+	out.Answer, out.Here = &a, r.URL.RequestURI()
+	return "Gate", out, err
+}
+
+// pressedGate overrides; what it is about stands in the address, so that the page after it is the same.
+func (s *server) pressedGate(w http.ResponseWriter, r *http.Request) {
+	s.press(w, r, "/gate?"+r.URL.RawQuery, func() error {
+		q := r.URL.Query()
+		body := gateBody{q.Get("service"), q.Get("environment"), q.Get("target"), q.Get("version"), r.PostForm.Get("reason")}
+		err := body.checkOverride()
+		if err == nil {
+			_, err = s.Override(r.Context(), body.place(), body.Version, body.Reason)
+		}
+		return err
+	})
+}

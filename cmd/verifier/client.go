@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -50,7 +51,7 @@ func clientOf(c *cobra.Command) (*client, error) {
 
 const maxAnswer = 16 << 20
 
-// do sends one request and reads the JSON answer into out; a problem+json becomes an error that names every bad field.
+// do sends one request, in as JSON unless it is a reader, and reads the JSON answer into out; a problem+json becomes an error that names every bad field.
 func (c *client) do(ctx context.Context, method, path string, in, out any) error {
 	ctx, cancel := context.WithTimeout(ctx, 60*time.Second)
 	defer cancel()
@@ -77,7 +78,9 @@ func (c *client) do(ctx context.Context, method, path string, in, out any) error
 
 func (c *client) send(ctx context.Context, method, path string, in any) (*http.Response, error) {
 	var body io.Reader
-	if in != nil {
+	if raw, ok := in.(io.Reader); ok {
+		body = raw
+	} else if in != nil {
 		b, err := json.Marshal(in)
 		if err != nil {
 			return nil, err
@@ -100,13 +103,27 @@ func (c *client) send(ctx context.Context, method, path string, in any) (*http.R
 	return response, nil
 }
 
+// answerError is an answer that is no success. Below 500 asking again will not mend it.
+type answerError struct {
+	status int
+	text   string
+}
+
+func (e *answerError) Error() string { return e.text }
+
+// final reports whether asking again will not mend an error.
+func final(err error) bool {
+	var answer *answerError
+	return errors.As(err, &answer) && answer.status < 500
+}
+
 func problemError(response *http.Response, body []byte) error {
 	var p struct {
 		Title, Detail string
 		Errors        []struct{ Field, Problem string }
 	}
 	if json.Unmarshal(body, &p) != nil || p.Title == "" {
-		return fmt.Errorf("the server answered %s", response.Status)
+		return &answerError{response.StatusCode, "the server answered " + response.Status}
 	}
 	var parts []string
 	for _, e := range p.Errors {
@@ -122,7 +139,7 @@ func problemError(response *http.Response, body []byte) error {
 	if response.StatusCode == http.StatusUnauthorized {
 		text += " (set VERIFIER_TOKEN; `verifier token create` makes one)"
 	}
-	return fmt.Errorf("%s", text)
+	return &answerError{response.StatusCode, text}
 }
 
 // placeQuery are SERVICE ENV and --target as a query.

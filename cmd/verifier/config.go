@@ -45,8 +45,8 @@ type Config struct {
 	Templates     any `yaml:"templates"`
 	InhibitRules  any `yaml:"inhibit_rules"`
 
-	Sinks map[string]SinkConfig `yaml:"sinks"`
-	Gates map[string]any        `yaml:"gates"`
+	Sinks map[string]SinkConfig  `yaml:"sinks"`
+	Gates map[string]GatesConfig `yaml:"gates"`
 
 	path  string
 	doc   *document // nil without a file

@@ -213,9 +213,24 @@ reports: [{cron: '0 9 1 * *', receiver: on-call}]`, `verifier.yaml:5:41: reports
 	{`self: {newrelic: {license_key: NRAK-TEST}}`, `verifier.yaml:1:32: self.newrelic.license_key: has 9 characters, and an ingest key has 40; is it a user key (NRAK-...)?
 >   1 | self: {newrelic: {license_key: NRAK-TEST}}
                                        ^`},
-	{`gates: {a: {}}`, `verifier.yaml:1:12: gates.a: gates are not there yet; take the key out
+	{`gates: {a: {}}`, `verifier.yaml:1:12: gates.a: says not where a version must have passed; write after: [staging]
 >   1 | gates: {a: {}}
                    ^`},
+	{`gates: {a: []}`, `verifier.yaml:1:12: gates.a: is empty; write {after: [staging]}
+>   1 | gates: {a: []}
+                   ^`},
+	{`gates: {production: [{after: [staging]}, {after: [Production], results: [' '], inconclusive: maybe}]}`, `verifier.yaml:1:51: gates.production[1].after[0]: Production is the environment that the gate leads into; write one before it
+>   1 | gates: {production: [{after: [staging]}, {after: [Production], results: [' '], inconclusive: maybe}]}
+                                                          ^
+verifier.yaml:1:74: gates.production[1].results[0]: is empty; write a test's name, or a glob like smoke*
+>   1 | gates: {production: [{after: [staging]}, {after: [Production], results: [' '], inconclusive: maybe}]}
+                                                                                 ^
+verifier.yaml:1:94: gates.production[1].inconclusive: "maybe" is none; write block or allow
+>   1 | gates: {production: [{after: [staging]}, {after: [Production], results: [' '], inconclusive: maybe}]}
+                                                                                                     ^`},
+	{`gates: {production: {afetr: [staging]}}`, `verifier.yaml:1:22: unknown field "afetr"; did you mean after?
+>   1 | gates: {production: {afetr: [staging]}}
+                             ^`},
 	{`sources:
   m:
     type: by_environment

@@ -33,9 +33,7 @@ func (c *Config) finish() error {
 	}
 	c.checkFolders(p)
 	c.checkSinks(p)
-	for _, name := range slices.Sorted(maps.Keys(c.Gates)) {
-		p.bad(key{"gates", name}, "gates are not there yet; take the key out")
-	}
+	c.checkGates(p)
 	if u := c.Unrelated; u.Services < 0 {
 		p.bad(key{"unrelated", "services"}, "%d is negative; write 3, or 0 to never hold an environment", u.Services)
 	} else if u.Within > time.Hour {

@@ -120,8 +120,7 @@ func waitFor(ctx context.Context, c *cobra.Command, ask *client, id string) erro
 			line.end()
 			return fmt.Errorf("no verdict on %s yet; it is %s", id, last.State)
 		}
-		var status *statusError
-		if errors.As(err, &status) {
+		if final(err) {
 			line.end()
 			return err
 		}
@@ -151,9 +150,6 @@ func exitCode(s verifier.State) int {
 	return exitUndecided
 }
 
-// statusError is an answer that asking again will not mend.
-type statusError struct{ error }
-
 // follow reads the verification's events until done says so.
 func (c *client) follow(ctx context.Context, id string, done func(verifier.Verification) bool) error {
 	response, err := c.send(ctx, http.MethodGet, "/v1/verifications/"+url.PathEscape(id)+"/events", nil)
@@ -163,11 +159,7 @@ func (c *client) follow(ctx context.Context, id string, done func(verifier.Verif
 	defer response.Body.Close()
 	if response.StatusCode != http.StatusOK {
 		body, _ := io.ReadAll(io.LimitReader(response.Body, 1<<16))
-		err := problemError(response, body)
-		if response.StatusCode >= 500 {
-			return err
-		}
-		return &statusError{err}
+		return problemError(response, body)
 	}
 	lines := bufio.NewScanner(response.Body)
 	lines.Buffer(nil, maxAnswer)

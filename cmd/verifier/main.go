@@ -74,7 +74,7 @@ func rootCommand() *cobra.Command {
 		}
 	}
 	add("run", serveCommand(), demoCommand(), checkCommand(), testCommand(), judgeCommand(), versionCommand())
-	add("ask", deployCommand(), statusCommand(), explainCommand(), orderCommand("approve"), orderCommand("deny"), orderCommand("rollback"),
+	add("ask", deployCommand(), resultsCommand(), gateCommand(), statusCommand(), explainCommand(), orderCommand("approve"), orderCommand("deny"), orderCommand("rollback"),
 		orderCommand("cancel"), orderCommand("dismiss"), markCommand(), holdCommand(), muteCommand(), noiseCommand())
 	add("store", reportCommand(), importCommand(), backtestCommand(), deploysCommand(), hooksCommand(), tokenCommand(), backupCommand(), restoreCommand(), migrateCommand())
 	friendly(root)

@@ -103,6 +103,7 @@ func TestAnswersAreAsDocumented(t *testing.T) {
 	f := openFront(t, frontConfig+`hooks: {github: {secret: hush}}
 receivers: [{name: chat, webhook_configs: [{url: 'http://127.0.0.1:1/'}]}]
 route: {receiver: chat}
+gates: {production: {after: [staging]}}
 services: [{match: {service: shop}, team: web, rollback: {mode: approve, by: {webhook: {url: 'http://127.0.0.1:1/', secret: whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw}}}}]
 `, strings.Replace(frontRules, "watch: 2s", "watch: 30s", 1))
 	defer f.stop()
@@ -180,6 +181,13 @@ func (c *contract) people(failed verifier.Verification) {
 	c.holds("POST", "/v1/verifications/d2/cancel", `{}`, 200)
 	c.holds("GET", "/v1/verifications/d2/events", "", 200)
 	c.holds("POST", at+"dismiss", `{"reason":"the errors were a test"}`, 200)
+	c.holds("POST", "/v1/verifications/d2/results?name=smoke", `<testsuite><testcase name="a"/><testcase name="b"><failure message="no"/></testcase></testsuite>`, 200)
+	c.holds("POST", "/v1/verifications/d2/results", `{"name":"smoke","tests":"two"}`, 422)
+	c.holds("GET", "/v1/gate?service=shop&environment=production&version=7", "", 200)
+	c.holds("GET", "/v1/gate?service=shop", "", 422)
+	c.holds("POST", "/v1/gate", `{"service":"shop","environment":"production","version":"8"}`, 422)
+	c.holds("POST", "/v1/gate", `{"service":"shop","environment":"production","version":"7","reason":"sale"}`, 200)
+	c.holds("GET", "/v1/gate?service=shop&environment=production&version=7", "", 200)
 	hold := verifier.Hold{}
 	c.ask("POST", "/v1/holds", `{"reason":"freeze"}`, &hold)
 	c.holds("POST", "/v1/holds", `{"reason":"freeze","services":["a*"],"stops":["rollback","gate"],"until":"2100-01-01T00:00:00Z"}`, 201)

@@ -73,6 +73,8 @@ func schemaOf(t reflect.Type) *jsonschema.Schema {
 			one.OneOf = append(one.OneOf, typed(nested(sinkTypes[kind]()), kind))
 		}
 		return one
+	case reflect.TypeFor[GatesConfig]():
+		return &jsonschema.Schema{OneOf: []*jsonschema.Schema{nested(&GateConfig{}), {Type: "array", Items: nested(&GateConfig{})}}}
 	case reflect.TypeFor[ServicesConfig]():
 		return &jsonschema.Schema{OneOf: []*jsonschema.Schema{
 			{Type: "string", Description: "a folder of files with one list each"}, {Type: "array", Items: nested(&ServiceConfig{})},

@@ -33,7 +33,7 @@ func (c *change) resulted(e Resulted) error {
 			v.Results = slices.Delete(v.Results, i, i+1)
 		}
 		v.Results = append(v.Results, r)
-		c.audit(orDaemon(r.By), "results", v.ID, r.Name, fmt.Sprintf("%d of %d failed, %d skipped", r.Failed, r.Tests, r.Skipped))
+		c.audit(orDaemon(r.By), "results", v.ID, fmt.Sprintf("%s: %d of %d failed, %d skipped", r.Name, r.Failed, r.Tests, r.Skipped), "")
 	}
 	if len(v.Results) > maxResults {
 		return verifier.Invalid("name", "is the %dth of this verification; at most %d are kept", len(v.Results), maxResults)

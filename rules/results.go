@@ -21,7 +21,6 @@ func JudgeResults(r verifier.Rule, results []verifier.TestResult, from, until ti
 			continue
 		}
 		failed := float64(t.Failed)
-		f.Samples++
 		f.Value, f.Count, f.Exposure, f.Link = &failed, failed, float64(t.Tests), t.URL
 		if crosses(*r.Limit, failed) {
 			f.Outcome, f.Reason, f.Limit, f.To = verifier.Fail, verifier.LimitCrossed, r.Limit.Above, t.At
@@ -38,7 +37,7 @@ func JudgeResults(r verifier.Rule, results []verifier.TestResult, from, until ti
 		f.Outcome, f.Text = verifier.Pass, "Tests passed: "+strings.Join(passed, ", ")+"."
 	case !over:
 		f.Outcome, f.Text = verifier.Pending, fmt.Sprintf("Waiting for the results of %s until %s.", r.Measure.Results, clock(deadline, zone))
-	case f.Samples > 0:
+	case f.Value != nil:
 		f.Outcome, f.Reason, f.Text = verifier.Inconclusive, verifier.TooLittleData, fmt.Sprintf("No test of %s was run.", r.Measure.Results)
 	case r.OnNoData == verifier.NoDataPass:
 		f.Outcome, f.Text = verifier.Pass, fmt.Sprintf("No results of %s came until %s.", r.Measure.Results, clock(deadline, zone))

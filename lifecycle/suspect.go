@@ -86,7 +86,7 @@ func (c *change) askAbout(v *verifier.Verification, d verifier.Deploy) {
 		ID: "asked/" + v.ID, Kind: verifier.IncidentVerdict, News: true, Opened: c.now, Resolved: &c.now, Severity: verifier.SeverityWarn, URL: page, Links: links,
 		Labels: map[string]string{
 			"kind": string(verifier.IncidentVerdict), "service": was.Service, "environment": was.Environment, "target": was.Target, "team": was.Team,
-			"severity": string(verifier.SeverityWarn), "outcome": string(v.State),
+			"severity": string(verifier.SeverityWarn), "outcome": "suspected",
 		},
 		Title: fmt.Sprintf("Was %s %s in %s bad? %s", was.Service, was.Version, was.Environment, capital(how)), Text: text,
 	})

@@ -71,7 +71,7 @@ func TestOpenSaysWhatIsWrong(t *testing.T) {
 		t.Fatal(err)
 	}
 	for path, want := range map[string]string{
-		newer: "its schema is version 99 and this program knows 3: use a newer verifier, or restore a backup",
+		newer: "its schema is version 99 and this program knows 4: use a newer verifier, or restore a backup",
 		text:  "it is damaged, or no store of verifier", dir: "it is a folder; write a file in it",
 		filepath.Join(dir, "none", "v.db"): "its folder is missing", "postgres://u:secret@db/v": "only SQLite files",
 	} {

@@ -85,7 +85,7 @@ func (s *Store) RuleTallies(ctx context.Context, first, last string, zone *time.
 		}
 		return j, json.Unmarshal([]byte(body), &j.v)
 	}, `SELECT v.body, d.reverted FROM deploys d JOIN verifications v ON v.id = d.id WHERE d.day >= $1 AND d.day <= $2 AND d.at >= $3 AND d.at < $4 AND d.live = 1
-		AND (d.facets LIKE '%"Condemned":true%' OR d.facets LIKE '%"Reverted":true%' OR d.facets LIKE '%"Marked":"bad"%')`,
+		AND (d.state = 'failed' OR d.reverted = 1 OR d.facets LIKE '%"Marked":"bad"%')`,
 		day(from), day(to), millis(from), millis(to))
 	if err != nil {
 		return nil, fmt.Errorf("count what rules were right about: %w", err)

@@ -216,11 +216,13 @@ func (w *town) checkOnce() {
 // TestStopWaitsForWhatIsInFlight stops the daemon while its message hangs: it ends within 10 s, and the next one sends it again.
 func TestStopWaitsForWhatIsInFlight(t *testing.T) {
 	t.Parallel()
-	hung := make(chan bool, 100)
+	hung, free := make(chan bool, 100), make(chan bool)
+	release := sync.OnceFunc(func() { close(free) }) // else the chat's server cannot close
+	defer release()
 	w := openTown(t, townOptions{mode: "approve", chat: func(n int, _ taken, out http.ResponseWriter) {
 		hung <- true
 		if n == 1 {
-			time.Sleep(15 * time.Second)
+			<-free
 		}
 		out.WriteHeader(http.StatusAccepted)
 	}})
@@ -231,6 +233,7 @@ func TestStopWaitsForWhatIsInFlight(t *testing.T) {
 	if took, err := w.terminate(); err != nil || took > 11*time.Second {
 		t.Errorf("SIGTERM took %s: %v", took, err)
 	}
+	release()
 	w.start()
 	w.until("the message is sent again", func() bool { return len(w.chat.all()) > 1 })
 }

@@ -27,7 +27,7 @@ func (w *town) waits(args ...string) (code int, out string) {
 // TestDeployWaitsForItsVerdict holds the exit codes that scripts go by.
 func TestDeployWaitsForItsVerdict(t *testing.T) {
 	t.Parallel()
-	w := openTown(t, townOptions{mode: "off", wholeWatch: "3s"})
+	w := openTown(t, townOptions{mode: "off", wholeWatch: "6s"})
 	if code, out := w.waits("1.0", "--wait"); code != exitTrouble || !strings.Contains(out, "verifier serve") {
 		t.Errorf("without a server: %d %s", code, out)
 	}

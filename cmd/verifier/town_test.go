@@ -20,6 +20,7 @@ import (
 	"time"
 
 	"verifier"
+	"verifier/testdata/memory"
 )
 
 // asProgram makes the test's binary the program itself, so that tests can kill what users run.
@@ -30,6 +31,7 @@ func TestMain(m *testing.M) {
 		main()
 		return
 	}
+	memory.ForTemp()
 	flag.Parse()
 	if p := flag.Lookup("test.parallel"); p.Value.String() == p.DefValue {
 		_ = flag.Set("test.parallel", "6") // nearly all of them wait most of the time

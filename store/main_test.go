@@ -1,0 +1,13 @@
+package store
+
+import (
+	"os"
+	"testing"
+
+	"verifier/testdata/memory"
+)
+
+func TestMain(m *testing.M) {
+	memory.ForTemp()
+	os.Exit(m.Run())
+}

@@ -178,6 +178,7 @@ func TestTokens(t *testing.T) {
 }
 
 func TestReloadKeepsWhatWasGood(t *testing.T) {
+	t.Parallel()
 	f := openFront(t, frontConfig, frontRules)
 	defer f.stop()
 	status := func(good func(Status) bool) Status {

@@ -27,6 +27,7 @@ func octopusEvent(id int, category string, at time.Time) string {
 
 // TestMissedEventsAreFound: what a tool did while the daemon was down, or did not send, comes in from its own list, by the same path.
 func TestMissedEventsAreFound(t *testing.T) {
+	t.Parallel()
 	var answer atomic.Pointer[string]
 	say := func(s string) { answer.Store(&s) }
 	began, ended := time.Now().Add(-20*time.Second), time.Now().Add(-10*time.Second)

@@ -15,6 +15,7 @@ import (
 
 // TestCondemnedReleaseIsBlocked in Octopus, until somebody says that it is good.
 func TestCondemnedReleaseIsBlocked(t *testing.T) {
+	t.Parallel()
 	var mu sync.Mutex
 	var defects []map[string]string
 	tool := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {

@@ -100,6 +100,7 @@ func (c *contract) holds(method, path, body string, want int, header ...string) 
 
 // TestAnswersAreAsDocumented asks for every operation of the document, with an answer that is good and one that is not.
 func TestAnswersAreAsDocumented(t *testing.T) {
+	t.Parallel()
 	f := openFront(t, frontConfig+`hooks: {github: {secret: hush}}
 receivers: [{name: chat, webhook_configs: [{url: 'http://127.0.0.1:1/'}]}]
 route: {receiver: chat}

@@ -111,6 +111,7 @@ func checkSeed(t *testing.T, from string, text string) {
 
 // TestSeedThroughTheCommandLine imports the month in several orders and several files, and reads its report.
 func TestSeedThroughTheCommandLine(t *testing.T) {
+	t.Parallel()
 	for seed := range uint64(2) {
 		dir := t.TempDir()
 		dsn := filepath.Join(dir, "v.db")
@@ -275,6 +276,7 @@ func TestRunAsProgram(t *testing.T) {
 
 // TestImportKilled kills imports at different moments: before the restart reports show nothing of it, after it everything.
 func TestImportKilled(t *testing.T) {
+	t.Parallel()
 	dir := t.TempDir()
 	dsn, file := filepath.Join(dir, "v.db"), filepath.Join(dir, "deploys.csv")
 	var text strings.Builder
@@ -325,6 +327,7 @@ func TestImportKilled(t *testing.T) {
 // TestUnclaimed records names that nobody claims, lists them with the nearest that is known, and moves their history once they are
 // claimed.
 func TestUnclaimed(t *testing.T) {
+	t.Parallel()
 	config := strings.Replace(frontConfig, "[{name: production, production: true}]", "[{name: production, production: true}, {name: staging}]", 1)
 	f := openFront(t, config+"services: [{match: {service: checkout}, team: payments}]\n", frontRules)
 	defer f.stop()

@@ -12,6 +12,7 @@ import (
 // TestRollingThroughTheFrontDoor posts a deploy host by host: it is watched from the first changed host on, fails beside hosts that are
 // not changed yet, and is rolled back to what those still run.
 func TestRollingThroughTheFrontDoor(t *testing.T) {
+	t.Parallel()
 	f := openFront(t, frontConfig+`
 services:
   - match: {service: shop}

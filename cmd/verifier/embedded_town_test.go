@@ -23,7 +23,7 @@ func TestMainPathOnEmbeddedMetrics(t *testing.T) {
 		t.Fatal(err)
 	}
 	w.start()
-	w.replace("rules.yaml", "watch: 5s", "watch: 6s")
+	w.replace("rules.yaml", "watch: 5s", "watch: 9s")
 	w.until("the page is scraped after a restart", scraped)
 	w.deploy("d0.9", "0.9", time.Now().Add(-3*time.Minute))
 	w.until("0.9 has ended", func() bool { return w.verification("d0.9").Ended != nil })

@@ -50,10 +50,13 @@ fuzz: ## each fuzz test for a while (FUZZTIME)
 		done; \
 	done
 
+long: ## what takes too long for every change: storms of deliveries, deploys of thirty services, simulations
+	VERIFIER_LONG=1 $(GO) test -count 1 -run 'TestStorm|TestVariantThirty|TestNullSimulation' ./cmd/verifier
+
 crash: ## kill the daemon at every step and at random, many times
 	VERIFIER_CRASHES=40 $(GO) test -parallel 6 -count 1 -run TestKilled ./cmd/verifier
 
-bench: ## what is promised and what this machine does, in about nine minutes; idle memory beside Alertmanager's where that is installed
+bench: ## what is promised and what this machine does, in about eight minutes; idle memory beside Alertmanager's where that is installed
 	$(GO) test -run '^$$' -bench '^BenchmarkGoals$$' -benchtime 1x -timeout 15m ./cmd/verifier
 
 bench-judge: ## the judge on labelled cases, beside those of other tools, and its false alarms where nothing changed; some minutes
@@ -65,4 +68,4 @@ bench-parts: ## the store alone, and what a question to a log file costs
 clean:
 	rm -f verifier
 
-.PHONY: build demo test check tools vet lint fmt clients race-quick unit race fuzz crash bench bench-judge bench-parts clean
+.PHONY: build demo test check tools vet lint fmt clients race-quick unit race fuzz long crash bench bench-judge bench-parts clean

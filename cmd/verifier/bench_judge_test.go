@@ -204,12 +204,15 @@ func nullAlarms(tb testing.TB, seed uint64, n int, over float64) int {
 	return alarms
 }
 
-// The whole verdict's false alarms are at most what was promised, in as many deploys as a test has time for.
+// TestNullSimulation holds the whole verdict's false alarms to what was promised, in as many deploys as a test has time for.
 func TestNullSimulation(t *testing.T) {
 	t.Parallel()
-	const n = 400
+	n, most := 100, 3 // 1 % and two standard errors
+	if long {
+		n, most = 1000, 16
+	}
 	for _, over := range []float64{0, 0.5} {
-		if alarms := nullAlarms(t, 5, n, over); alarms > 8 { // 1 % and two standard errors
+		if alarms := nullAlarms(t, 5, n, over); alarms > most {
 			t.Errorf("spread %g: %d false alarms of %d", over, alarms, n)
 		}
 	}

@@ -23,12 +23,13 @@ import (
 // BenchmarkGoals measures what the daemon promises, through its front door and on the real disk, and prints one table. It takes
 // about five minutes whatever -benchtime says; -short makes it a look at whether it still runs.
 func BenchmarkGoals(b *testing.B) {
-	size := benchSize{events: 8 * time.Second, watches: 10_000, wakes: time.Minute, deploys: 1_000_000, idle: 30 * time.Second, scrapes: 2 * time.Minute}
+	size := benchSize{storm: 5000, events: 8 * time.Second, watches: 10_000, wakes: time.Minute, deploys: 1_000_000, idle: 30 * time.Second, scrapes: 2 * time.Minute}
 	if testing.Short() {
-		size = benchSize{events: time.Second, watches: 200, wakes: 18 * time.Second, deploys: 5000, idle: time.Second, scrapes: time.Second}
+		size = benchSize{storm: 300, events: time.Second, watches: 200, wakes: 18 * time.Second, deploys: 5000, idle: time.Second, scrapes: time.Second}
 	}
 	table := &benchTable{}
 	b.Run("events", func(b *testing.B) { benchEvents(b, table, size) })
+	b.Run("storm", func(b *testing.B) { benchStorm(b, table, size) })
 	b.Run("wakes", func(b *testing.B) { benchWakes(b, table, size) })
 	b.Run("reports", func(b *testing.B) { benchReports(b, table, size) })
 	b.Run("patterns", func(b *testing.B) { benchPatterns(b, table) })
@@ -39,7 +40,7 @@ func BenchmarkGoals(b *testing.B) {
 
 type benchSize struct {
 	events, wakes, idle, scrapes time.Duration
-	watches, deploys             int
+	watches, deploys, storm      int
 }
 
 // benchTable is what was promised, what was seen, and what it is held against.

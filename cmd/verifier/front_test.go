@@ -18,14 +18,14 @@ import (
 
 // front is a whole daemon on loopback with a log file that the test writes.
 type front struct {
-	t      *testing.T
+	t      testing.TB
 	folder string
 	url    string
 	daemon *Daemon
 	stop   func()
 }
 
-func openFront(t *testing.T, config, rules string) *front {
+func openFront(t testing.TB, config, rules string) *front {
 	t.Helper()
 	f := &front{t: t, folder: t.TempDir()}
 	for name, text := range map[string]string{"verifier.yaml": config, "rules.yaml": rules} {

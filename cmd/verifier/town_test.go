@@ -39,6 +39,9 @@ func TestMain(m *testing.M) {
 	os.Exit(m.Run())
 }
 
+// long says that the tests run that take too long for every change: make long.
+var long = os.Getenv("VERIFIER_LONG") != ""
+
 // town is all that stands around a daemon: a shop with its log and metrics, a deploy tool, a pager, a chat, and the daemon itself
 // as a process of its own.
 type town struct {

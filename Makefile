@@ -50,11 +50,11 @@ fuzz: ## each fuzz test for a while (FUZZTIME)
 		done; \
 	done
 
-long: ## what takes too long for every change: storms of deliveries, deploys of thirty services, simulations
-	VERIFIER_LONG=1 $(GO) test -count 1 -run 'TestStorm|TestVariantThirty|TestNullSimulation' ./cmd/verifier
+long: ## what takes too long for every change: storms, thirty services, a small budget, simulations, the older Elasticsearch
+	VERIFIER_LONG=1 $(GO) test -count 1 -parallel 6 -run 'TestStorm|TestVariantThirty|TestNullSimulation|TestSmallBudget|Elasticsearch' ./cmd/verifier
 
 crash: ## kill the daemon at every step and at random, many times
-	VERIFIER_CRASHES=40 $(GO) test -parallel 6 -count 1 -run TestKilled ./cmd/verifier
+	VERIFIER_LONG=1 VERIFIER_CRASHES=40 $(GO) test -parallel 6 -count 1 -run TestKilled ./cmd/verifier
 
 bench: ## what is promised and what this machine does, in about eight minutes; idle memory beside Alertmanager's where that is installed
 	$(GO) test -run '^$$' -bench '^BenchmarkGoals$$' -benchtime 1x -timeout 15m ./cmd/verifier

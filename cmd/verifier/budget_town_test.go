@@ -49,6 +49,9 @@ func (p *calmPrometheus) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 // TestSmallBudgetSlowsAllAlike watches fifty deploys with a question a second each, of a source that may be asked ten times a second. All
 // get their verdict, none is asked about much more than another, and everything says so while it lasts.
 func TestSmallBudgetSlowsAllAlike(t *testing.T) {
+	if !long {
+		t.Skip("make long waits for it")
+	}
 	t.Parallel()
 	p := &calmPrometheus{asked: map[string]int{}}
 	backend := httptest.NewServer(p)

@@ -88,7 +88,10 @@ var crashes = []crash{
 // nothing done twice under another key.
 func TestKilledAnywhereNothingIsLost(t *testing.T) {
 	t.Parallel()
-	for _, c := range crashes {
+	for i, c := range crashes {
+		if !long && i%3 != 0 {
+			continue // make crash has all of them
+		}
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
 			kill := make(chan bool, 1)

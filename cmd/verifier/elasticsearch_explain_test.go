@@ -14,7 +14,7 @@ import (
 // there, an empty index, a pattern that matches none, an index that does not exist and a field that no document has.
 func TestExplainOnElasticsearch(t *testing.T) {
 	t.Parallel()
-	for _, line := range []string{elasticsearch.Line8, elasticsearch.Line7} {
+	for _, line := range elasticLines() {
 		t.Run(line, func(t *testing.T) {
 			t.Parallel()
 			server := elasticsearch.URL(t, line)

@@ -23,10 +23,18 @@ import (
 // logSource is how townConfig reads the shop's log; tests put another source in its place.
 const logSource = "{type: files, path: ./shop.log, lag: 300ms}"
 
+// elasticLines are the lines of Elasticsearch that daemons are tried on; sources tries its questions on both every time.
+func elasticLines() []string {
+	if long {
+		return []string{elasticsearch.Line8, elasticsearch.Line7}
+	}
+	return []string{elasticsearch.Line8}
+}
+
 // TestMainPathOnElasticsearch is the main path with the shop's log in a real Elasticsearch, and the verdicts written to it.
 func TestMainPathOnElasticsearch(t *testing.T) {
 	t.Parallel()
-	for _, line := range []string{elasticsearch.Line8, elasticsearch.Line7} {
+	for _, line := range elasticLines() {
 		t.Run(line, func(t *testing.T) {
 			t.Parallel()
 			server := elasticsearch.URL(t, line)

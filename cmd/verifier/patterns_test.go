@@ -111,7 +111,7 @@ func TestVariantKnownNoise(t *testing.T) {
 // more than are fetched, which the finding says.
 func TestNewPatternsInElasticsearch(t *testing.T) {
 	t.Parallel()
-	for _, line := range []string{elasticsearch.Line8, elasticsearch.Line7} {
+	for _, line := range elasticLines() {
 		t.Run(line, func(t *testing.T) {
 			t.Parallel()
 			server := elasticsearch.URL(t, line)

@@ -23,6 +23,7 @@ func (s *server) console() []route {
 		{read, "GET", "/holds", s.show("holds", s.holdsPage)},
 		{operate, "POST", "/holds", s.pressedHold},
 		{operate, "POST", "/holds/{id}/end", s.pressedEnd},
+		{read, "GET", "/hooks", s.show("hooks", s.hooksPage)},
 		{read, "GET", "/gate", s.show("gate", s.gatePage)},
 		{operate, "POST", "/gate", s.pressedGate},
 		{read, "GET", "/noise", s.show("noise", s.noisePage)},

@@ -25,6 +25,7 @@ type Record interface {
 	Watches(ctx context.Context, deploys []string) (map[string]verifier.Verification, error)
 	Incident(ctx context.Context, id string) (verifier.Incident, error)
 	Incidents(ctx context.Context, f verifier.IncidentFilter) ([]verifier.Incident, string, error)
+	Deliveries(ctx context.Context, f verifier.DeliveryFilter) ([]verifier.Delivery, string, error)
 	Holds(ctx context.Context, now time.Time, all bool) ([]verifier.Hold, error)
 	PutHold(ctx context.Context, h verifier.Hold) error
 	EndHold(ctx context.Context, id, by string, now time.Time) error

@@ -32,7 +32,7 @@ func (s *server) parse() map[string]*template.Template {
 		"says": func(v verifier.Verb) string { return says[v] },
 	}
 	out := map[string]*template.Template{}
-	for _, name := range []string{"home", "deploy", "verification", "order", "incidents", "incident", "holds", "gate", "noise", "report", "problem"} {
+	for _, name := range []string{"home", "deploy", "verification", "order", "incidents", "incident", "holds", "hooks", "gate", "noise", "report", "problem"} {
 		out[name] = template.Must(template.New("layout.html").Funcs(functions).ParseFS(pages, "pages/layout.html", "pages/"+name+".html"))
 	}
 	return out

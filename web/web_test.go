@@ -22,17 +22,18 @@ var noon = time.Date(2026, 11, 24, 12, 0, 0, 0, time.UTC)
 // kept is a record in memory; what a test does not set is empty.
 type kept struct {
 	Record
-	deploys  []verifier.Deploy
-	watches  map[string]verifier.Verification
-	incident verifier.Incident
-	holds    []verifier.Hold
-	noise    []verifier.Noise
-	marks    map[string]verifier.Mark
-	tokens   map[string]verifier.Token
-	asked    []string // the questions, in order
-	changed  chan struct{}
-	override *verifier.GateOverride
-	results  []string
+	deploys    []verifier.Deploy
+	watches    map[string]verifier.Verification
+	incident   verifier.Incident
+	holds      []verifier.Hold
+	deliveries []verifier.Delivery
+	noise      []verifier.Noise
+	marks      map[string]verifier.Mark
+	tokens     map[string]verifier.Token
+	asked      []string // the questions, in order
+	changed    chan struct{}
+	override   *verifier.GateOverride
+	results    []string
 }
 
 func (k *kept) gate(p verifier.Place, version string) verifier.GateAnswer {
@@ -81,6 +82,16 @@ func (k *kept) Incident(_ context.Context, id string) (verifier.Incident, error)
 
 func (k *kept) Incidents(context.Context, verifier.IncidentFilter) ([]verifier.Incident, string, error) {
 	return []verifier.Incident{k.incident}, "", nil
+}
+
+func (k *kept) Deliveries(_ context.Context, f verifier.DeliveryFilter) ([]verifier.Delivery, string, error) {
+	var out []verifier.Delivery
+	for _, d := range k.deliveries {
+		if (f.Outcome == "" || d.Outcome == f.Outcome) && (f.Tool == "" || d.Tool == f.Tool) {
+			out = append(out, d)
+		}
+	}
+	return out, "1~a~b", nil
 }
 
 func (k *kept) Holds(context.Context, time.Time, bool) ([]verifier.Hold, error) { return k.holds, nil }
@@ -201,11 +212,12 @@ func TestPagesOfEveryState(t *testing.T) {
 				Members: []verifier.Member{{Verification: "d/1", Version: nasty, By: nasty, Text: nasty, Outcome: string(state), Rollback: nasty}},
 			}
 			k.holds = []verifier.Hold{{ID: nasty, By: nasty, Reason: nasty, At: noon, Services: []string{nasty}, Stops: []string{"rollback"}}}
+			k.deliveries = []verifier.Delivery{{ID: nasty, Tool: nasty, ReceivedAt: noon, Outcome: verifier.Unmapped, Problem: nasty, Body: []byte("secret")}}
 			h := open(k)
 			for path, want := range map[string]string{
 				"/": string(state), "/deploys/d%2F1": "1.4.2", "/verifications/d%2F1": string(state), "/verifications/d%2F1/rollback": "Roll back now",
 				"/incidents": "open", "/incidents/verdict%2Fd%2F1%2Fproduction%2F": "A person is needed", "/incidents/verdict/d/1/production/": "A person is needed",
-				"/holds": "rollback", "/reports/2026-11": "2026-10", "/gate": "May it go?", "/gate?service=checkout&environment=production&version=1.4.2&target=": "It may not go",
+				"/holds": "rollback", "/hooks": "hooks replay", "/reports/2026-11": "2026-10", "/gate": "May it go?", "/gate?service=checkout&environment=production&version=1.4.2&target=": "It may not go",
 			} {
 				w := ask(h, "GET", path, "")
 				page := w.Body.String()
@@ -221,6 +233,35 @@ func TestPagesOfEveryState(t *testing.T) {
 			if page := ask(h, "GET", "/verifications/d%2F1", "").Body.String(); rollback != "" && !strings.Contains(page, `state `+string(rollback)) {
 				t.Errorf("the page of %s does not say %s", state, rollback)
 			}
+		}
+	}
+}
+
+// TestHooksPage lists what did not map with the reason and the way to replay it, and never what was sent.
+func TestHooksPage(t *testing.T) {
+	k := &kept{deliveries: []verifier.Delivery{
+		{ID: "a1", Tool: "teamcity", ReceivedAt: noon, Outcome: verifier.Unmapped, Problem: "no entry of map matches", Body: []byte("secret"), Header: map[string][]string{"X": {"secret"}}},
+		{ID: "a2", Tool: "github", ReceivedAt: noon, Outcome: verifier.Recorded, Body: []byte("secret")},
+	}}
+	h := open(k)
+	for path, want := range map[string][]string{
+		"/hooks":                                {"no entry of map matches", "verifier hooks replay --tool teamcity<", "a2", "after=1"},
+		"/hooks?outcome=unmapped":               {"a1", "<b>unmapped</b>"},
+		"/hooks?outcome=recorded&tool=teamcity": {"No delivery is like that"},
+		"/hooks?outcome=lost":                   {"unmapped"}, // 422
+		"/hooks?body=true":                      {"is not known here"},
+	} {
+		w := ask(h, "GET", path, "")
+		for _, text := range want {
+			if !strings.Contains(w.Body.String(), text) {
+				t.Errorf("%s has no %q:\n%s", path, text, w.Body)
+			}
+		}
+		if strings.Contains(w.Body.String(), "secret") || strings.Contains(path, "outcome=unmapped") && strings.Contains(w.Body.String(), "a2") {
+			t.Errorf("%s shows too much:\n%s", path, w.Body)
+		}
+		if bad := strings.Contains(path, "lost") || strings.Contains(path, "body"); bad != (w.Code >= 400) {
+			t.Errorf("%s answers %d", path, w.Code)
 		}
 	}
 }

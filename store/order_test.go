@@ -5,7 +5,9 @@ import (
 	"database/sql"
 	"encoding/json"
 	"fmt"
+	"path/filepath"
 	"strings"
+	"testing"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
@@ -208,5 +210,34 @@ func sameRecord(r *rapid.T, s *Store, a, b string) {
 	}
 	if diff := cmp.Diff(first, second, cmpopts.IgnoreFields(verifier.Deploy{}, "RecordedAt", "Tool")); diff != "" {
 		r.Fatalf("(-in order +in any order):\n%s", diff)
+	}
+}
+
+// TestHistories gathers what speaks of a place: with and without targets where none is named.
+func TestHistories(t *testing.T) {
+	s, err := Open(t.Context(), filepath.Join(t.TempDir(), "verifier.db"), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	for i, target := range []string{"", "eu", "us"} {
+		d := release("d"+target, "1."+fmt.Sprint(i), noon)
+		d.Target = target
+		put(t, s, d, nil)
+	}
+	other := release("other", "9", noon)
+	other.Service = "checkout-web"
+	put(t, s, other, nil)
+	for target, want := range map[string]string{"": "[d deu dus]", "eu": "[deu]", "asia": "[d]"} {
+		all, err := s.Histories(t.Context(), verifier.Place{Service: "Checkout", Environment: "production", Target: target}, noon)
+		var got []string
+		for _, history := range all {
+			for _, p := range history {
+				got = append(got, p.Deploy.ID)
+			}
+		}
+		if err != nil || fmt.Sprint(got) != want {
+			t.Errorf("target %q: %v, %v, not %s", target, got, err, want)
+		}
 	}
 }

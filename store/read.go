@@ -393,21 +393,21 @@ func (s *Store) History(ctx context.Context, p verifier.Place, now time.Time) ([
 	return historyIn(s.pool(ctx), p.Key(), now)
 }
 
-// Histories are the pasts that speak of a place: its own, or where it has none, that without a target, or where none is named, those
-// of all targets.
+// Histories are the pasts that speak of a place: of a target its own, or where it has none, that without a target; else those of
+// the service in the environment with and without targets.
 func (s *Store) Histories(ctx context.Context, p verifier.Place, now time.Time) ([][]verifier.Past, error) {
 	q := s.pool(ctx)
-	own, err := historyIn(q, p.Key(), now)
-	if err != nil || len(own) > 0 {
-		return [][]verifier.Past{own}, err
-	}
+	whole := p
+	whole.Target = ""
 	if p.Target != "" {
-		p.Target = ""
-		whole, err := historyIn(q, p.Key(), now)
-		return [][]verifier.Past{whole}, err
+		for _, key := range []string{p.Key(), whole.Key()} {
+			if own, err := historyIn(q, key, now); err != nil || len(own) > 0 {
+				return [][]verifier.Past{own}, err
+			}
+		}
 	}
-	places, err := collect(q, scalar[string], `SELECT DISTINCT place FROM deploys WHERE place > $1 AND place < $2 ORDER BY place`,
-		p.Key(), strings.TrimSuffix(p.Key(), "\x1f")+"\x20")
+	places, err := collect(q, scalar[string], `SELECT DISTINCT place FROM deploys WHERE place >= $1 AND place < $2 ORDER BY place`,
+		whole.Key(), strings.TrimSuffix(whole.Key(), "\x1f")+"\x20")
 	if err != nil {
 		return nil, fmt.Errorf("list the targets of a place: %w", err)
 	}

@@ -53,7 +53,10 @@ type GateOverride struct {
 func (o GateOverride) Covers(problems []GateProblem) bool {
 	for _, p := range problems {
 		if !slices.ContainsFunc(o.Despite, func(known GateProblem) bool {
-			return known.Reason == p.Reason && known.Environment == p.Environment && known.Verification == p.Verification
+			if p.Reason != GateHeld && p.Reason != GateCondemned && p.Reason != GateResultsFailed {
+				known.Text = p.Text // of the same watch, told at another time
+			}
+			return known == p
 		}) {
 			return false
 		}

@@ -1,6 +1,7 @@
 package lifecycle
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"strings"
@@ -53,29 +54,40 @@ func AskGate(c GateCase, now time.Time) verifier.GateAnswer {
 
 // passed says what the version lacks in an environment that it must have passed, in each target that had it.
 func (c GateCase) passed(g verifier.Gate, environment string, now time.Time) (problems []verifier.GateProblem) {
-	tried := map[verifier.Status]bool{}
+	there := false
+	because := func(reason verifier.GateReason, format string) {
+		problems = append(problems, verifier.GateProblem{Reason: reason, Environment: environment, Text: fmt.Sprintf(format, c.Version, environment)})
+	}
 	for _, history := range c.History[strings.ToLower(environment)] {
-		for i, p := range history {
-			if p.Deploy.Version != c.Version || p.Deploy.Change != verifier.Release {
-				continue
-			}
-			tried[p.Deploy.Status] = true
-			if p.Deploy.MovesLive() {
-				problems = append(problems, c.lacks(g, environment, history, i, now)...)
-				break
-			}
+		live, tried := c.lastOf(history)
+		switch {
+		case live >= 0:
+			problems = append(problems, c.lacks(g, environment, history, live, now)...)
+		case tried == verifier.Started:
+			because(verifier.GateWatching, "%s is being deployed to %s")
+		case tried == verifier.Failed:
+			because(verifier.GateFailed, "the deploy of %s to %s failed")
+		}
+		there = there || tried != ""
+	}
+	if !there {
+		because(verifier.GateNotDeployed, "%s was not deployed to %s in the last 90 days")
+	}
+	return problems
+}
+
+// lastOf finds where in a history the version was made live last, -1 for never, and how the last try to release it ended.
+func (c GateCase) lastOf(history []verifier.Past) (live int, tried verifier.Status) {
+	for i, p := range history {
+		if p.Deploy.Version != c.Version || p.Deploy.Change != verifier.Release {
+			continue
+		}
+		tried = cmp.Or(tried, p.Deploy.Status)
+		if p.Deploy.MovesLive() {
+			return i, tried
 		}
 	}
-	p := verifier.GateProblem{Reason: verifier.GateNotDeployed, Environment: environment, Text: fmt.Sprintf("%s was not deployed to %s in the last 90 days", c.Version, environment)}
-	switch {
-	case tried[verifier.Succeeded]:
-		return problems
-	case tried[verifier.Started]:
-		p.Reason, p.Text = verifier.GateWatching, fmt.Sprintf("%s is being deployed to %s", c.Version, environment)
-	case tried[verifier.Failed]:
-		p.Reason, p.Text = verifier.GateFailed, fmt.Sprintf("the deploy of %s to %s failed", c.Version, environment)
-	}
-	return []verifier.GateProblem{p}
+	return -1, tried
 }
 
 // lacks says what is wrong with a version that was live, history[i] last.
@@ -150,6 +162,9 @@ func (c GateCase) clock(t time.Time) string {
 // watchOf is the watch that speaks of the version: where it was deployed once more, the newest that came to a verdict or still may.
 func (c GateCase) watchOf(history []verifier.Past, i int) (verifier.Verification, verifier.Past) {
 	found := history[i]
+	if found.Deploy.Mark != nil {
+		return c.Watches[found.Deploy.ID], found // a person's word stands above older watches
+	}
 	for _, p := range history[i:] {
 		if p.Deploy.Version != c.Version && p.Deploy.MovesLive() {
 			break

@@ -157,6 +157,67 @@ func TestGateOfTargets(t *testing.T) {
 	if a := AskGate(d.GateCase, begin); a.Outcome != verifier.GateShut || len(a.Reasons) != 1 || a.Reasons[0].Verification != "s2" {
 		t.Errorf("%+v", a)
 	}
+	failed, begun, other := d.past("s4", "1.4", ""), d.past("s5", "1.4", ""), []verifier.Past{d.past("s6", "1.3", verifier.Passed)}
+	failed.Deploy.Status, begun.Deploy.Status = verifier.Failed, verifier.Started
+	for _, c := range []struct {
+		last verifier.Past
+		want verifier.GateOutcome
+	}{{failed, verifier.GateShut}, {begun, verifier.GatePending}} {
+		d.History["staging"] = [][]verifier.Past{d.staging, {c.last}, other}
+		if a := AskGate(d.GateCase, begin); a.Outcome != c.want || len(a.Reasons) != 1 {
+			t.Errorf("passed in one target, %s in another: %+v", c.last.Deploy.Status, a)
+		}
+	}
+}
+
+// TestGateHearsMark takes a person's word about a deploy that nobody watched before the watch over an older one.
+func TestGateHearsMark(t *testing.T) {
+	t.Parallel()
+	d := newDoor()
+	again := d.past("s2", "1.4", "")
+	again.Deploy.Mark = &verifier.Mark{Good: true, By: "anna", Cause: "looked", At: begin}
+	d.staging = []verifier.Past{again, d.past("s1", "1.4", verifier.Undecided)}
+	if a := d.ask(); !a.Allowed {
+		t.Errorf("%+v", a)
+	}
+}
+
+// TestGateOverrideOfOne covers the one hold, mark or result that was known, and no second of the same kind.
+func TestGateOverrideOfOne(t *testing.T) {
+	t.Parallel()
+	hold := func(by string) verifier.Hold {
+		return verifier.Hold{By: by, Reason: "disk", Stops: []string{verifier.StopsGate}}
+	}
+	results := func(d *door, names ...string) {
+		v := d.Watches["s1"]
+		v.Results = nil
+		for _, name := range names {
+			v.Results = append(v.Results, verifier.TestResult{Name: name, Tests: 2, Failed: 1})
+		}
+		d.Watches["s1"] = v
+	}
+	mark := func(cause string) *verifier.Mark { return &verifier.Mark{By: "anna", Cause: cause, At: begin} }
+	for name, change := range map[string][2]func(*door){
+		"hold": {func(d *door) { d.Holds = []verifier.Hold{hold("ben")} }, func(d *door) { d.Holds = append(d.Holds, hold("cleo")) }},
+		"results": {func(d *door) {
+			d.Gates[0].Results = []string{"smoke", "ui"}
+			results(d, "smoke", "ui")
+			d.Gates[0].Results = []string{"smoke"}
+		},
+			func(d *door) { d.Gates[0].Results = []string{"smoke", "ui"} }},
+		"mark": {func(d *door) { d.staging[0].Deploy.Mark = mark("slow") }, func(d *door) { d.staging[0].Deploy.Mark = mark("loses orders") }},
+	} {
+		d := newDoor()
+		change[0](d)
+		d.Override = &verifier.GateOverride{By: "anna", Reason: "sale", At: begin, Until: begin.Add(time.Hour), Despite: d.ask().Reasons}
+		if a := d.ask(); !a.Allowed || len(a.Reasons) == 0 {
+			t.Errorf("%s: what was known is not covered: %+v", name, a)
+		}
+		change[1](d)
+		if a := d.ask(); a.Allowed {
+			t.Errorf("%s: one that came later is covered: %+v", name, a)
+		}
+	}
 }
 
 // TestGateOverride lets pass what was known, and nothing that came up later.

@@ -281,7 +281,7 @@ func (c *change) overdue(v *verifier.Verification) {
 		text += " Changed so far: " + strings.Join(hosts, ", ") + "."
 	}
 	c.cases = append(c.cases, &verifier.Incident{
-		ID: "overdue/" + v.ID, Kind: verifier.IncidentVerdict, Opened: c.now, Resolved: &c.now, Severity: verifier.SeverityWarn, URL: c.page(v.ID),
+		ID: "overdue/" + v.ID, Kind: verifier.IncidentVerdict, News: true, Opened: c.now, Resolved: &c.now, Severity: verifier.SeverityWarn, URL: c.page(v.ID),
 		Labels: map[string]string{
 			"kind": string(verifier.IncidentVerdict), "service": d.Service, "environment": d.Environment, "target": d.Target, "team": d.Team,
 			"severity": string(verifier.SeverityWarn), "outcome": string(v.State),

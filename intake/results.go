@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 	"time"
 	letters "unicode"
@@ -141,6 +142,9 @@ func (j *junit) take(token xml.Token) error {
 	case xml.StartElement:
 		return j.open(t)
 	case xml.CharData:
+		if len(j.path) == 0 && len(bytes.Trim(t, " \t\r\n\ufeff")) > 0 {
+			return fmt.Errorf("%.20q stands outside of the suites", bytes.TrimSpace(t))
+		}
 		if j.in("failure", "error") && j.text.Len() < maxFailure {
 			j.text.Write(t)
 		}
@@ -160,6 +164,8 @@ func (j *junit) open(e xml.StartElement) error {
 		j.root = attribute(e, "name")
 	case name == "testsuite" && (depth == 0 || depth == 1 && j.path[0] == "testsuites"):
 		j.suites = append(j.suites, attribute(e, "name"))
+	case name == "testcase" && slices.Contains(j.path, "testcase"):
+		return errors.New("a <testcase> stands in a <testcase>")
 	case name == "testcase":
 		j.test.name, j.test.failure, j.test.failed, j.test.skipped = testName(e), "", false, false
 	case (name == "failure" || name == "error") && j.in("testcase", "testsuite"):

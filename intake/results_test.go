@@ -69,12 +69,14 @@ func TestReadResults(t *testing.T) {
 // TestReadBadResults says what, where and what instead.
 func TestReadBadResults(t *testing.T) {
 	for body, want := range map[string]string{
-		"":                                    "body: is empty; send JUnit XML",
-		"  \n":                                "body: is empty",
-		"ok":                                  `body: is neither JUnit XML nor JSON; it begins with "ok"`,
-		"<html><body/></html>":                "body: line 1: the root is <html>, and JUnit's are <testsuites> and <testsuite>",
-		"<testsuite>\n<testcase>\n":           "body: line 2 is not XML: unexpected EOF",
-		"<testsuite>\n<testcase></testsuite>": "body: line 2 is not XML: element <testcase> closed by </testsuite>",
+		"":                     "body: is empty; send JUnit XML",
+		"  \n":                 "body: is empty",
+		"ok":                   `body: is neither JUnit XML nor JSON; it begins with "ok"`,
+		"<html><body/></html>": "body: line 1: the root is <html>, and JUnit's are <testsuites> and <testsuite>",
+		`<testsuite name="a"><testcase><failure/><testcase/></testcase></testsuite>`:                                   "line 1: a <testcase> stands in a <testcase>",
+		"<testsuite name=\"a\"><testcase/></testsuite>\nno":                                                            `line 2: "no" stands outside of the suites`,
+		"<testsuite>\n<testcase>\n":                                                                                    "body: line 2 is not XML: unexpected EOF",
+		"<testsuite>\n<testcase></testsuite>":                                                                          "body: line 2 is not XML: element <testcase> closed by </testsuite>",
 		`<?xml version="1.0" encoding="ebcdic-7"?><testsuite/>`:                                                        "encoding",
 		"<testsuite><testcase/></testsuite>":                                                                           "name: is missing; say which tests these are, as ?name=smoke",
 		`<testsuites><testsuite name="a"/><testsuite name="b"/></testsuites>`:                                          "name: is missing, and there are 2 suites",

@@ -90,7 +90,7 @@ func readArgoCD(_ *hook, in verifier.Delivery) ([]Event, string, error) {
 		App json.RawMessage `json:"app"`
 	}
 	if err := json.Unmarshal(in.Body, &outer); err != nil {
-		return nil, "", verifier.Invalid("body", "is no notification of Argo CD: %v", err)
+		return nil, "", verifier.Invalid("body", "is no notification of Argo CD: %v", misread(err))
 	}
 	var name string
 	if json.Unmarshal(outer.App, &name) == nil && name != "" {
@@ -127,7 +127,7 @@ func readArgoCD(_ *hook, in verifier.Delivery) ([]Event, string, error) {
 func readArgoShort(in verifier.Delivery) ([]Event, string, error) {
 	var e argoShort
 	if err := json.Unmarshal(in.Body, &e); err != nil {
-		return nil, "", verifier.Invalid("body", "is no notification of Argo CD: %v", err)
+		return nil, "", verifier.Invalid("body", "is no notification of Argo CD: %v", misread(err))
 	}
 	status, known := argoPhases[e.Phase]
 	if !known {

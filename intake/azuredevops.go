@@ -88,7 +88,7 @@ var azureStatuses = map[string]verifier.Status{
 func readAzureDevOps(_ *hook, in verifier.Delivery) ([]Event, string, error) {
 	var e azureEvent
 	if err := json.Unmarshal(in.Body, &e); err != nil {
-		return nil, "", verifier.Invalid("body", "is no event of an Azure DevOps service hook: %v", err)
+		return nil, "", verifier.Invalid("body", "is no event of an Azure DevOps service hook: %v", misread(err))
 	}
 	switch e.EventType {
 	case "":

@@ -53,7 +53,7 @@ func readCDEvents(_ *hook, in verifier.Delivery) ([]Event, string, error) {
 	}
 	var e cdEvent
 	if err := json.Unmarshal(body, &e); err != nil {
-		return nil, "", verifier.Invalid("body", "is no CDEvent: %v", err)
+		return nil, "", verifier.Invalid("body", "is no CDEvent: %v", misread(err))
 	}
 	if strings.HasPrefix(e.Context.Source, verifier.OwnEvents) {
 		return nil, "it is verifier's own event", nil

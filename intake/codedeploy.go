@@ -74,14 +74,14 @@ func readCodeDeploy(_ *hook, in verifier.Delivery) ([]Event, string, error) {
 	}
 	var bridge codeDeployEvent
 	if err := json.Unmarshal(body, &bridge); err != nil {
-		return nil, "", verifier.Invalid("Message", "is no event of CodeDeploy: %v", err)
+		return nil, "", verifier.Invalid("Message", "is no event of CodeDeploy: %v", misread(err))
 	}
 	if bridge.DetailType != "" {
 		return bridge.read(in.ReceivedAt)
 	}
 	var t codeDeployTrigger
 	if err := json.Unmarshal(body, &t); err != nil {
-		return nil, "", verifier.Invalid("Message", "is no event of CodeDeploy: %v", err)
+		return nil, "", verifier.Invalid("Message", "is no event of CodeDeploy: %v", misread(err))
 	}
 	text := t.CompleteTime
 	if codeDeployStatuses[t.Status] == verifier.Started || text == "" {

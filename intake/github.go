@@ -94,7 +94,7 @@ func readGitHub(h *hook, in verifier.Delivery) (events []Event, ignored string, 
 	}
 	var e gitHubEvent
 	if err := json.Unmarshal(body, &e); err != nil {
-		return nil, "", verifier.Invalid("body", "is no deployment_status event: %v", err)
+		return nil, "", verifier.Invalid("body", "is no deployment_status event: %v", misread(err))
 	}
 	if e.Status == nil || e.Deployment.ID == 0 {
 		return nil, "", verifier.Invalid("body", "is no deployment_status event: deployment or deployment_status is missing")

@@ -45,7 +45,7 @@ var gitHubConclusions = map[string]verifier.Status{
 func readWorkflowRun(h *hook, body []byte) ([]Event, string, error) {
 	var e gitHubRun
 	if err := json.Unmarshal(body, &e); err != nil {
-		return nil, "", verifier.Invalid("body", "is no workflow_run event: %v", err)
+		return nil, "", verifier.Invalid("body", "is no workflow_run event: %v", misread(err))
 	}
 	if e.Run == nil || e.Run.ID == 0 {
 		return nil, "", verifier.Invalid("workflow_run", "is missing")

@@ -58,7 +58,7 @@ func readGitLab(_ *hook, in verifier.Delivery) ([]Event, string, error) {
 	}
 	var e gitLabDeployment
 	if err := json.Unmarshal(in.Body, &e); err != nil {
-		return nil, "", verifier.Invalid("body", "is no deployment event of GitLab: %v", err)
+		return nil, "", verifier.Invalid("body", "is no deployment event of GitLab: %v", misread(err))
 	}
 	if e.Kind != "deployment" {
 		return nil, fmt.Sprintf("the object_kind %.60q says nothing about deploys; deployment does", e.Kind), nil

@@ -3,6 +3,7 @@ package intake
 import (
 	"context"
 	"crypto/x509"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"maps"
@@ -260,4 +261,16 @@ func (h *hook) problems(d verifier.Deploy, now time.Time) error {
 		return nil
 	}
 	return &verifier.InvalidError{Fields: problems}
+}
+
+// misread says in the sender's words where JSON is of another kind than expected; Go's types mean nothing to an operator.
+func misread(err error) error {
+	var wrong *json.UnmarshalTypeError
+	if !errors.As(err, &wrong) {
+		return err
+	}
+	if wrong.Field == "" {
+		return fmt.Errorf("it is %s, and not what the tool sends", wrong.Value)
+	}
+	return fmt.Errorf("%s is %s, and not what the tool sends", wrong.Field, wrong.Value)
 }

@@ -36,7 +36,7 @@ type jenkinsBody struct {
 func readJenkins(_ *hook, in verifier.Delivery) ([]Event, string, error) {
 	var e jenkinsBody
 	if err := json.Unmarshal(in.Body, &e); err != nil {
-		return nil, "", verifier.Invalid("body", "is no event of Jenkins' Notification plugin: %v", err)
+		return nil, "", verifier.Invalid("body", "is no event of Jenkins' Notification plugin: %v", misread(err))
 	}
 	if e.Build == nil || e.Build.Number == "" || e.Name == "" {
 		return nil, "", verifier.Invalid("build.number", "or the job's name is missing; choose the format JSON in the job's notifications")

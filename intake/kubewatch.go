@@ -63,7 +63,7 @@ func readKubewatch(_ *hook, in verifier.Delivery) ([]Event, string, error) {
 		} `json:"data"`
 	}
 	if err := json.Unmarshal(in.Body, &e); err != nil {
-		return nil, "", verifier.Invalid("body", "is no CloudEvent of kubewatch: %v", err)
+		return nil, "", verifier.Invalid("body", "is no CloudEvent of kubewatch: %v", misread(err))
 	}
 	data := e.Data
 	switch {

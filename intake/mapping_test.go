@@ -1,6 +1,7 @@
 package intake
 
 import (
+	"encoding/json"
 	"errors"
 	"maps"
 	"net/http"
@@ -147,6 +148,16 @@ func TestSecrets(t *testing.T) {
 		var refused *Error
 		if test.want == "" && err != nil || test.want != "" && (err == nil || !strings.Contains(err.Error(), test.want) || !errors.As(err, &refused) || refused.Code != http.StatusUnauthorized) {
 			t.Errorf("%s: got %v, want %q", test.name, err, test.want)
+		}
+	}
+}
+
+// TestMisread keeps Go's types out of what an operator reads.
+func TestMisread(t *testing.T) {
+	for text, want := range map[string]string{`[]`: "it is array, and not what the tool sends", `{"a":{"b":"x"}}`: "a.b is string, and not what the tool sends", `{`: "unexpected end of JSON input"} {
+		var into struct{ A struct{ B int } }
+		if err := misread(json.Unmarshal([]byte(text), &into)); !strings.EqualFold(err.Error(), want) {
+			t.Errorf("%s: %v", text, err)
 		}
 	}
 }

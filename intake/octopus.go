@@ -62,7 +62,7 @@ var octopusStatuses = map[string]verifier.Status{
 func readOctopus(h *hook, in verifier.Delivery) (found []Event, ignored string, err error) {
 	var body octopusBody
 	if err := json.Unmarshal(in.Body, &body); err != nil {
-		return nil, "", verifier.Invalid("body", "is no event of an Octopus subscription: %v", err)
+		return nil, "", verifier.Invalid("body", "is no event of an Octopus subscription: %v", misread(err))
 	}
 	events, more := body.events(), completed(in)
 	if len(events) == 0 {

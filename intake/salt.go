@@ -45,7 +45,7 @@ var saltStates = []string{"state.apply", "state.sls", "state.highstate", "state.
 func readSalt(_ *hook, in verifier.Delivery) ([]Event, string, error) {
 	var outer saltEvent
 	if err := json.Unmarshal(in.Body, &outer); err != nil {
-		return nil, "", verifier.Invalid("body", "is no event of Salt: %v", err)
+		return nil, "", verifier.Invalid("body", "is no event of Salt: %v", misread(err))
 	}
 	body := in.Body
 	if len(outer.Data) > 0 && outer.Tag != "" {
@@ -53,7 +53,7 @@ func readSalt(_ *hook, in verifier.Delivery) ([]Event, string, error) {
 	}
 	var d saltData
 	if err := json.Unmarshal(body, &d); err != nil {
-		return nil, "", verifier.Invalid("body", "is no event of Salt: %v", err)
+		return nil, "", verifier.Invalid("body", "is no event of Salt: %v", misread(err))
 	}
 	switch {
 	case d.JID == "" || d.Fun == "":

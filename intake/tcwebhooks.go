@@ -80,7 +80,7 @@ func readTCWebHooks(_ *hook, in verifier.Delivery) ([]Event, string, error) {
 		tcBuild
 	}
 	if err := json.Unmarshal(in.Body, &body); err != nil {
-		return nil, "", verifier.Invalid("body", "is no event of tcWebHooks: %v", err)
+		return nil, "", verifier.Invalid("body", "is no event of tcWebHooks: %v", misread(err))
 	}
 	b := body.Build
 	if b == nil {

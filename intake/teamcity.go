@@ -62,7 +62,7 @@ type teamCityBuild struct {
 func readTeamCity(_ *hook, in verifier.Delivery) ([]Event, string, error) {
 	var body teamCityBody
 	if err := json.Unmarshal(in.Body, &body); err != nil {
-		return nil, "", verifier.Invalid("body", "is no event of a TeamCity webhook: %v", err)
+		return nil, "", verifier.Invalid("body", "is no event of a TeamCity webhook: %v", misread(err))
 	}
 	b := body.Payload
 	switch body.EventType {

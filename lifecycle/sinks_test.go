@@ -6,6 +6,7 @@ import (
 	"errors"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -115,23 +116,23 @@ func TestSinkThatIsDown(t *testing.T) {
 	t.Parallel()
 	s := newSim(t, verifier.ModeOff)
 	s.good("checkout")
-	back := false
-	tries := 0
+	var back atomic.Bool
+	var tries atomic.Int32
 	_, keys := s.sinkTo(func(a verifier.Action) error {
-		if back {
+		if back.Load() {
 			return nil
 		}
-		tries++
+		tries.Add(1)
 		return &verifier.TemporaryError{Err: errors.New("down")}
 	})
 	s.broken["checkout 1.1"] = 0.2
 	id := s.deploy("checkout", "1.1").Verification
 	s.run(20 * time.Minute)
 	s.expect(id, verifier.FailedState, verifier.RollbackVetoed)
-	if len(keys()) != 0 || tries < 6 {
-		t.Fatalf("wrote %v in %d tries", keys(), tries)
+	if len(keys()) != 0 || tries.Load() < 6 {
+		t.Fatalf("wrote %v in %d tries", keys(), tries.Load())
 	}
-	back = true
+	back.Store(true)
 	s.run(20 * time.Minute)
 	if got := keys(); len(got) != 3 {
 		t.Errorf("when it is back: %v", got)

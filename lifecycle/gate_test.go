@@ -199,12 +199,14 @@ func TestGateOverrideOfOne(t *testing.T) {
 	mark := func(cause string) *verifier.Mark { return &verifier.Mark{By: "anna", Cause: cause, At: begin} }
 	for name, change := range map[string][2]func(*door){
 		"hold": {func(d *door) { d.Holds = []verifier.Hold{hold("ben")} }, func(d *door) { d.Holds = append(d.Holds, hold("cleo")) }},
-		"results": {func(d *door) {
-			d.Gates[0].Results = []string{"smoke", "ui"}
-			results(d, "smoke", "ui")
-			d.Gates[0].Results = []string{"smoke"}
+		"results": {
+			func(d *door) {
+				d.Gates[0].Results = []string{"smoke", "ui"}
+				results(d, "smoke", "ui")
+				d.Gates[0].Results = []string{"smoke"}
+			},
+			func(d *door) { d.Gates[0].Results = []string{"smoke", "ui"} },
 		},
-			func(d *door) { d.Gates[0].Results = []string{"smoke", "ui"} }},
 		"mark": {func(d *door) { d.staging[0].Deploy.Mark = mark("slow") }, func(d *door) { d.staging[0].Deploy.Mark = mark("loses orders") }},
 	} {
 		d := newDoor()
@@ -280,6 +282,29 @@ func TestResultsOfTests(t *testing.T) {
 		f := v.Findings[1]
 		if v.State != c.want || v.DecidedAt.Sub(deployed) > c.by || !strings.Contains(f.Text, c.text) {
 			t.Errorf("%s: %s after %s: %s", c.name, v.State, v.DecidedAt.Sub(deployed), f.Text)
+		}
+	}
+}
+
+// TestReplayHearsResults judges a rule on results by what came in while the watch went on.
+func TestReplayHearsResults(t *testing.T) {
+	t.Parallel()
+	zero := 0.0
+	list := []verifier.Rule{{
+		Name: "smoke", Measure: verifier.Measure{Results: "smoke"}, Limit: &verifier.Limit{Above: &zero}, OnFail: verifier.FailAlert, Severity: verifier.SeverityPage,
+		OnNoData: verifier.NoDataInconclusive, Watch: 15 * time.Minute, Every: time.Minute, Confidence: 0.99,
+	}}
+	for failed, want := range map[int]verifier.State{0: verifier.Passed, 1: verifier.FailedState} {
+		d := verifier.Deploy{ID: "d", Place: verifier.Place{Service: "a", Environment: "staging"}, Version: "1", Status: verifier.Succeeded, Change: verifier.Release, Kind: verifier.KindRelease, At: begin, RecordedAt: begin}
+		scene := &verifier.Scene{Place: d.Place, Deploy: d, History: []verifier.Past{{Deploy: d}}}
+		world := World{Catalogue: &verifier.Catalogue{}, Unrelated: DefaultUnrelated, Rules: func(verifier.Deploy) ([]verifier.Rule, string) { return list, "x" }}
+		at := begin.Add(5*time.Minute + time.Second)
+		came := Happened{at, Resulted{Verification: "d", Results: []verifier.TestResult{{Name: "smoke", Tests: 2, Failed: failed, At: at}}}}
+		if _, err := Replay(t.Context(), world, scene, Backends{}, came); err != nil {
+			t.Fatal(err)
+		}
+		if v := scene.Watch("d"); v.State != want || v.DecidedAt.Before(at) || failed > 0 && v.DecidedAt.After(at.Add(time.Second)) {
+			t.Errorf("%d failed: it is %s, decided %s after the deploy", failed, v.State, v.DecidedAt.Sub(begin))
 		}
 	}
 }

@@ -12,10 +12,16 @@ import (
 // maxWakes bounds a replay; the longest watch at the quickest step has fewer.
 const maxWakes = 10_000_000
 
+// Happened is what else came in while the watch went on.
+type Happened struct {
+	At    time.Time
+	Event Event
+}
+
 // Replay runs one deploy from its arrival to the end of its watch with simulated time, through the same questions, judges and
-// Step as the daemon. The scene holds what the record knew; it is changed as the replay goes on. It returns what was written, in
+// Step as the daemon; what happened meanwhile, in order of time, is heard of at its time. The scene holds what the record knew; it is changed as the replay goes on. It returns what was written, in
 // order; nothing is acted upon.
-func Replay(ctx context.Context, world World, scene *verifier.Scene, sources Backends) ([]verifier.Effects, error) {
+func Replay(ctx context.Context, world World, scene *verifier.Scene, sources Backends, meanwhile ...Happened) ([]verifier.Effects, error) {
 	d := scene.Deploy
 	now := d.RecordedAt
 	if now.IsZero() {
@@ -36,11 +42,16 @@ func Replay(ctx context.Context, world World, scene *verifier.Scene, sources Bac
 		if v == nil || v.DueAt.IsZero() || ctx.Err() != nil {
 			return trail, ctx.Err()
 		}
-		if v.DueAt.After(now) {
-			now = v.DueAt
+		var effects verifier.Effects
+		if len(meanwhile) > 0 && !meanwhile[0].At.After(v.DueAt) {
+			now = latest(now, meanwhile[0].At)
+			effects, err = world.Step(scene, meanwhile[0].Event, now)
+			meanwhile = meanwhile[1:]
+		} else {
+			now = latest(now, v.DueAt)
+			w.Verification = *v
+			effects, err = replayWake(ctx, world, scene, &w, sources, now)
 		}
-		w.Verification = *v
-		effects, err := replayWake(ctx, world, scene, &w, sources, now)
 		if err != nil {
 			return trail, fmt.Errorf("replay %s at %s: %w", d.ID, now.Format(time.RFC3339), err)
 		}

@@ -204,7 +204,7 @@ func (b *backtester) judge(ctx context.Context, d verifier.Deploy) (backtested, 
 	}
 	asking, cancel := context.WithTimeout(ctx, backtestAsks)
 	defer cancel()
-	_, err = lifecycle.Replay(asking, b.world, scene, backends)
+	_, err = lifecycle.Replay(asking, b.world, scene, backends, kept.results...)
 	if asking.Err() != nil && ctx.Err() == nil {
 		out.untold, out.Text = true, fmt.Sprintf("the sources took more than %s", backtestAsks)
 		return out, nil

@@ -16,6 +16,7 @@ type keptEvidence struct {
 	state     verifier.State
 	automatic bool // the daemon rolled it back by itself
 	evidence  map[keptKey]verifier.Evidence
+	results   []lifecycle.Happened // of tests, as they came in
 }
 
 type keptKey struct {
@@ -32,6 +33,10 @@ func (b *backtester) kept(ctx context.Context, d verifier.Deploy) (keptEvidence,
 		return out, err
 	}
 	out.state = v.State
+	for _, r := range v.Results {
+		out.results = append(out.results, lifecycle.Happened{At: r.At, Event: lifecycle.Resulted{Verification: d.ID, Results: []verifier.TestResult{r}}})
+	}
+	slices.SortFunc(out.results, func(a, b lifecycle.Happened) int { return a.At.Compare(b.At) })
 	if r := v.Rollback; r != nil && v.ID == d.ID {
 		out.automatic = r.SentAt != nil && r.By != nil && *r.By == lifecycle.Auto
 	}

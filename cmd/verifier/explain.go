@@ -113,6 +113,10 @@ func explained(l lifecycle.Look, noise []string) ExplainedRule {
 		Rule: l.Rule.Name, Where: l.Rule.Where, Source: l.Rule.Measure.Source, Settings: settings(l.Rule), Samples: len(l.Answer.Samples),
 		From: l.From, To: l.To, Nearest: l.Answer.Nearest, Missing: l.Answer.Missing, Query: l.Answer.Query, Link: l.Answer.Link, Problem: cmp.Or(l.Answer.Partial, l.Answer.Bounded),
 	}
+	if l.Rule.Measure.Results != "" {
+		out.Source, out.Query = "results", l.Rule.Measure.Results
+		return out
+	}
 	if l.Answer.Err != nil {
 		out.Problem = l.Answer.Err.Error()
 	}
@@ -286,6 +290,9 @@ func printExplanation(w io.Writer, e Explanation) {
 func printExplainedRule(w io.Writer, r ExplainedRule) {
 	fmt.Fprintf(w, "\n%s  (%s)\n  %s\n", r.Rule, r.Where, strings.Join(r.Settings, ", "))
 	switch {
+	case r.Source == "results" && r.To.IsZero():
+		fmt.Fprintf(w, "  waits for results of tests that are posted: %s\n", r.Query)
+		return
 	case r.Problem != "" && r.Value == nil:
 		fmt.Fprintf(w, "  %s cannot say: %s\n", r.Source, r.Problem)
 	case r.Value == nil:

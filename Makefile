@@ -44,11 +44,7 @@ race:
 	$(GO) test -race -timeout 15m ./...
 
 fuzz: ## each fuzz test for a while (FUZZTIME)
-	@set -e; for in in $$(git grep -lE '^func Fuzz' -- '*_test.go' | xargs -n1 dirname | sort -u); do \
-		for test in $$(git grep -hoE '^func Fuzz[A-Za-z]+' -- "$$in/*_test.go" | cut -c6-); do \
-			$(GO) test -run '^$$' -fuzz "^$$test$$" -fuzztime $(FUZZTIME) -fuzzminimizetime 1s ./$$in; \
-		done; \
-	done
+	GO="$(GO)" ./testdata/fuzz.sh $(FUZZTIME)
 
 long: ## what takes too long for every change: storms, thirty services, a small budget, simulations, the older Elasticsearch
 	VERIFIER_LONG=1 $(GO) test -count 1 -parallel 6 -run 'TestStorm|TestVariantThirty|TestNullSimulation|TestSmallBudget|Elasticsearch' ./cmd/verifier

@@ -15,9 +15,19 @@ import (
 	"verifier/store"
 )
 
+// simTB is what a sim needs of a test: rapid's and Go's both have it.
+type simTB interface {
+	Helper()
+	Context() context.Context
+	Errorf(string, ...any)
+	Fatal(...any)
+	Fatalf(string, ...any)
+	Logf(string, ...any)
+}
+
 // sim is the daemon on a real store with simulated time: services with traffic, a deploy tool, and everybody who is told.
 type sim struct {
-	t       *testing.T
+	t       simTB
 	store   *store.Store
 	runner  *Runner
 	clock   time.Time
@@ -49,6 +59,14 @@ var begin = time.Date(2026, 11, 24, 10, 0, 0, 0, time.UTC)
 
 func newSim(t *testing.T, mode verifier.RollbackMode) *sim {
 	t.Helper()
+	s := newSimIn(t, t.TempDir(), mode)
+	t.Cleanup(func() { s.store.Close() })
+	return s
+}
+
+// newSimIn is a sim with its store in the folder; who makes it closes the store.
+func newSimIn(t simTB, dir string, mode verifier.RollbackMode) *sim {
+	t.Helper()
 	s := &sim{
 		t: t, clock: begin, live: map[string][]version{}, broken: map[string]float64{}, since: map[string]time.Time{}, until: map[string]time.Time{}, silent: map[string]bool{}, follows: true,
 		answer: func(verifier.RollbackCall) error { return nil },
@@ -62,11 +80,10 @@ func newSim(t *testing.T, mode verifier.RollbackMode) *sim {
 		OnFail: verifier.FailRollback, Severity: verifier.SeverityPage, OnNoData: verifier.NoDataInconclusive,
 		Settle: time.Minute, Watch: 15 * time.Minute, Every: 15 * time.Second, Confidence: 0.99,
 	}}
-	st, err := store.Open(t.Context(), filepath.Join(t.TempDir(), "sim.db"), func() *verifier.Catalogue { return s.catalogue() })
+	st, err := store.Open(t.Context(), filepath.Join(dir, "sim.db"), func() *verifier.Catalogue { return s.catalogue() })
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { st.Close() })
 	st.Now = func() time.Time { return s.clock }
 	s.store = st
 	s.world = World{
@@ -139,12 +156,13 @@ func (s *sim) Ask(_ context.Context, questions []verifier.Question) []verifier.A
 
 func (s *sim) share(subject verifier.Subject, t time.Time) float64 {
 	name := ""
-	for _, v := range s.live[subject.Service] {
+	place := liveKey(verifier.Place{Service: subject.Service, Target: subject.Target})
+	for _, v := range s.live[place] {
 		if v.at.Before(t) {
 			name = v.name
 		}
 	}
-	key := subject.Service + " " + name
+	key := place + " " + name
 	if share, ok := s.broken[key]; ok && t.After(s.since[key]) && (s.until[key].IsZero() || !t.After(s.until[key])) {
 		return share
 	}
@@ -156,6 +174,14 @@ func (s *sim) Lag() time.Duration { return 15 * time.Second }
 
 // HasPeers is false: the sim has one host.
 func (s *sim) HasPeers(verifier.Measure) bool { return false }
+
+// liveKey names a place in what is live and broken: the service, and its target where it has one.
+func liveKey(p verifier.Place) string {
+	if p.Target == "" {
+		return p.Service
+	}
+	return p.Service + "/" + p.Target
+}
 
 // deploy records a succeeded release now; change may alter the event.
 func (s *sim) deploy(service, name string, change ...func(*verifier.Deploy)) verifier.Receipt {
@@ -170,8 +196,9 @@ func (s *sim) deploy(service, name string, change ...func(*verifier.Deploy)) ver
 	}
 	s.mu.Lock()
 	if d.Status == verifier.Succeeded {
-		s.live[service] = append(s.live[service], version{d.At, name})
-		slices.SortFunc(s.live[service], func(a, b version) int { return a.at.Compare(b.at) })
+		key := liveKey(d.Place)
+		s.live[key] = append(s.live[key], version{d.At, d.Version})
+		slices.SortStableFunc(s.live[key], func(a, b version) int { return a.at.Compare(b.at) })
 	}
 	s.mu.Unlock()
 	world := s.runner.World()
@@ -215,7 +242,7 @@ func (s *sim) followCalls() {
 	for _, c := range calls[min(len(calls), s.done):] {
 		if s.follows && s.answer(c) == nil {
 			s.clock = s.clock.Add(5 * time.Second)
-			s.deploy(c.Service, c.To)
+			s.deploy(c.Service, c.To, func(d *verifier.Deploy) { d.Target = c.Target })
 		}
 		s.done++
 	}

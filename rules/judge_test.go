@@ -147,19 +147,19 @@ func TestSentences(t *testing.T) {
 	}{
 		{
 			"worse ratio", ratio, shop(steady, events(settled, 60, same(2, 50))), verifier.Fail, verifier.IsWorse,
-			"Error ratio 4 % (120 of 3,000) after 1.4.2, 13:46 to 14:01 UTC; against 1.4.0, 13:10 to 13:40 UTC: 0.6 %; tolerated up to 0.9 %; sure at 99.7 %.",
+			"Error ratio: 4 % (120 of 3,000), 13:46 to 14:01 UTC; before 0.6 % (36 of 6,000; 1.4.0, 13:10 to 13:40), limit 0.9 % (confidence 99.7 %).",
 		},
 		{
 			"the same ratio", ratio, shop(steady, events(settled, 60, quiet)), verifier.Pass, "",
-			"Error ratio 0.6 % (18 of 3,000) after 1.4.2, 13:46 to 14:01 UTC; against 1.4.0, 13:10 to 13:40 UTC: 0.6 %; tolerated up to 0.9 %.",
+			"Error ratio: 0.6 % (18 of 3,000), 13:46 to 14:01 UTC; before 0.6 % (36 of 6,000; 1.4.0, 13:10 to 13:40), limit 0.9 %.",
 		},
 		{
 			"not sure yet", ratio, running(shop(steady, events(settled, 60, quiet)), settled.Add(time.Minute)), verifier.Pending, "",
-			"Error ratio 0.6 % (1.2 of 200) after 1.4.2, 13:46:00 to 13:47:00 UTC; against 1.4.0, 13:10 to 13:40 UTC: 0.6 %; tolerated up to 0.9 %; not sure yet.",
+			"Error ratio: 0.6 % (1.2 of 200), 13:46:00 to 13:47:00 UTC; before 0.6 % (36 of 6,000; 1.4.0, 13:10 to 13:40), limit 0.9 %; not certain yet.",
 		},
 		{
 			"little traffic", ratio, shop(past(120, same(0.01, 1)), events(settled, 60, same(0.02, 1))), verifier.Inconclusive, verifier.TooLittleData,
-			"Error ratio 2 % (1.2 of 60) after 1.4.2, 13:46 to 14:01 UTC; against 1.4.0, 13:10 to 13:40 UTC: 1 %; tolerated up to 1.5 %; too little data to tell.",
+			"Error ratio: 2 % (1.2 of 60), 13:46 to 14:01 UTC; before 1 % (1.2 of 120; 1.4.0, 13:10 to 13:40), limit 1.5 %; too little data to tell.",
 		},
 		{
 			"min_exposure", needy, shop(steady, events(settled, 60, quiet)), verifier.Inconclusive, verifier.TooLittleData,
@@ -167,23 +167,23 @@ func TestSentences(t *testing.T) {
 		},
 		{
 			"peers suffer too", ratio, peers(shop(steady, events(settled, 60, same(2, 50))), events(settled, 60, same(2, 50))), verifier.Pass, "",
-			"Error ratio 4 % (120 of 3,000) after 1.4.2, 13:46 to 14:01 UTC; against 1.4.0, 13:10 to 13:40 UTC: 0.6 %; against hosts not yet changed: 4 %; tolerated up to 0.9 %.",
+			"Error ratio: 4 % (120 of 3,000), 13:46 to 14:01 UTC; before 0.6 % (36 of 6,000; 1.4.0, 13:10 to 13:40), unchanged hosts 4 % (120 of 3,000), limit 0.9 %.",
 		},
 		{
 			"peers are well", ratio, peers(shop(steady, events(settled, 60, same(2, 50))), events(settled, 60, same(1, 200))), verifier.Fail, verifier.IsWorse,
-			"Error ratio 4 % (120 of 3,000) after 1.4.2, 13:46 to 14:01 UTC; against 1.4.0, 13:10 to 13:40 UTC: 0.6 %; against hosts not yet changed: 0.5 %; tolerated up to 0.9 %; sure at 99.7 %.",
+			"Error ratio: 4 % (120 of 3,000), 13:46 to 14:01 UTC; before 0.6 % (36 of 6,000; 1.4.0, 13:10 to 13:40), unchanged hosts 0.5 % (60 of 12,000), limit 0.9 % (confidence 99.7 %).",
 		},
 		{
 			"success falls", down, shop(past(120, same(49.9, 50)), events(settled, 60, same(45, 50))), verifier.Fail, verifier.IsWorse,
-			"Success ratio 90 % (2,700 of 3,000) after 1.4.2, 13:46 to 14:01 UTC; against 1.4.0, 13:10 to 13:40 UTC: 99.8 %; tolerated down to 97.8 %; sure at 99.7 %.",
+			"Success ratio: 90 % (2,700 of 3,000), 13:46 to 14:01 UTC; before 99.8 % (5,988 of 6,000; 1.4.0, 13:10 to 13:40), limit 97.8 % (confidence 99.7 %).",
 		},
 		{
 			"first deploy", ratio, without(shop(nil, events(settled, 60, quiet)), verifier.ArmBefore), verifier.Inconclusive, verifier.NoBaseline,
-			"Error ratio: nothing to compare 1.4.2 with: it is the first deploy there.",
+			"Error ratio: nothing to compare 1.4.2 with: it is the first deploy in this place.",
 		},
 		{
 			"empty baseline", ratio, shop(nil, events(settled, 60, quiet)), verifier.Inconclusive, verifier.NoBaseline,
-			"Error ratio: nothing to compare 1.4.2 with: there is no data of before or peers.",
+			"Error ratio: nothing to compare 1.4.2 with: there is no data from before the deploy.",
 		},
 		{
 			"baseline to come", ratio, running(change(shop(nil, events(settled, 60, quiet)), verifier.ArmBefore, func(e *verifier.Evidence) { e.Settled = false }), settled.Add(time.Minute)),
@@ -196,19 +196,19 @@ func TestSentences(t *testing.T) {
 
 		{
 			"limit crossed", burst, shop(past(120, same(0, 100)), events(settled, 60, same(2, 100))), verifier.Fail, verifier.LimitCrossed,
-			"Errors 12 in 5 min after 1.4.2, at 13:47 UTC; limit 10.",
+			"Errors: 12 in 5 min at 13:47 UTC; limit 10.",
 		},
 		{
 			"limit crossed before", burst, shop(past(120, same(1, 100)), events(settled, 60, same(2, 100))), verifier.Fail, verifier.LimitCrossed,
-			"Errors 12 in 5 min after 1.4.2, at 13:47 UTC; limit 10; it was crossed before the deploy too (1.4.0, 13:10 to 13:40 UTC).",
+			"Errors: 12 in 5 min at 13:47 UTC; limit 10; not new: the limit was crossed before the deploy too (1.4.0, 13:10 to 13:40).",
 		},
 		{
 			"limit kept", burst, shop(past(120, same(0, 100)), events(settled, 60, func(i int) (float64, float64) { return float64(i % 3 / 2), 100 })), verifier.Pass, "",
-			"Errors at most 7 in 5 min (20 of 6,000 documents) after 1.4.2; limit 10.",
+			"Errors: at most 7 in 5 min (20 of 6,000 documents); limit 10.",
 		},
 		{
 			"limit so far", burst, running(shop(past(120, same(0, 100)), events(settled, 60, same(1, 100))), settled.Add(time.Minute)), verifier.Pending, "",
-			"Errors 4 in 5 min so far; limit 10.",
+			"Errors: 4 in 5 min so far; limit 10.",
 		},
 		{
 			"few documents", burst, shop(past(120, same(0, 1)), events(settled, 40, same(0, 1))), verifier.Inconclusive, verifier.TooLittleData,
@@ -216,32 +216,32 @@ func TestSentences(t *testing.T) {
 		},
 		{
 			"held", held, shop(nil, values(settled, 60, func(i int) float64 { return []float64{0.4, 0.9}[min(1, i/10)] })), verifier.Fail, verifier.LimitCrossed,
-			"Response time 900 ms after 1.4.2, at 13:49 UTC; limit 500 ms, held for 1 min.",
+			"Response time: 900 ms at 13:49 UTC; limit 500 ms for 1 min.",
 		},
 		{
 			"too few", low, shop(nil, events(settled, 60, same(1, 0))), verifier.Fail, verifier.LimitCrossed,
-			"Errors 4 in 1 min after 1.4.2, at 13:47 UTC; at least 5 wanted.",
+			"Errors: 4 in 1 min at 13:47 UTC; limit at least 5.",
 		},
 		{
 			"exit", exit, shop(nil, values(settled, 1, always(3))), verifier.Fail, verifier.LimitCrossed,
-			"Smoke tests 3 after 1.4.2, at 13:46 UTC; must be 0.",
+			"Smoke tests: exit code 3 at 13:46 UTC; must be 0.",
 		},
 		{
 			"both", both, shop(steady, events(settled, 60, same(2, 50))), verifier.Fail, verifier.IsWorse,
-			"Error ratio 4 % after 1.4.2, at 13:46 UTC; limit 2 %. Error ratio 4 % (120 of 3,000) after 1.4.2, 13:46 to 14:01 UTC; against 1.4.0, 13:10 to 13:40 UTC: 0.6 %; tolerated up to 0.9 %; sure at 99.7 %.",
+			"Error ratio: 4 % (2 of 50) at 13:46 UTC; limit 2 %. Error ratio: 4 % (120 of 3,000), 13:46 to 14:01 UTC; before 0.6 % (36 of 6,000; 1.4.0, 13:10 to 13:40), limit 0.9 % (confidence 99.7 %).",
 		},
 		{
 			"worse, but inside the limit", both, shop(steady, events(settled, 60, same(0.9, 50))), verifier.Pass, "",
-			"Error ratio at most 1.8 % (54 of 3,000) after 1.4.2; limit 2 %.",
+			"Error ratio: at most 1.8 % (54 of 3,000); limit 2 %.",
 		},
 
 		{
 			"slower", slow, shop(values(deployed.Add(-35*time.Minute), 120, latency), values(settled, 60, always(0.34))), verifier.Fail, verifier.IsWorse,
-			"Response time 340 ms after 1.4.2, 13:46 to 14:01 UTC; against 1.4.0, 13:10 to 13:40 UTC: 210 ms; tolerated up to 260 ms; sure at 99.7 %.",
+			"Response time: 340 ms, 13:46 to 14:01 UTC; before 210 ms (1.4.0, 13:10 to 13:40), limit 260 ms (confidence 99.7 %).",
 		},
 		{
 			"as fast", slow, shop(values(deployed.Add(-35*time.Minute), 120, latency), values(settled, 60, latency)), verifier.Pass, "",
-			"Response time 210 ms after 1.4.2, 13:46 to 14:01 UTC; against 1.4.0, 13:10 to 13:40 UTC: 210 ms; tolerated up to 260 ms.",
+			"Response time: 210 ms, 13:46 to 14:01 UTC; before 210 ms (1.4.0, 13:10 to 13:40), limit 260 ms.",
 		},
 
 		{
@@ -250,7 +250,7 @@ func TestSentences(t *testing.T) {
 		},
 		{
 			"no data fails", silentRule, shop(values(deployed.Add(-35*time.Minute), 120, latency), nil), verifier.Fail, verifier.WentSilent,
-			"Response time: nothing at all after 1.4.2, which had data before (1.4.0, 13:10 to 13:40 UTC).",
+			"Response time: no data at all after 1.4.2; there was data before (1.4.0, 13:10 to 13:40).",
 		},
 		{
 			"no data fails only if there was some", silentRule, shop(nil, nil), verifier.Inconclusive, verifier.NoData,
@@ -262,11 +262,11 @@ func TestSentences(t *testing.T) {
 		},
 		{
 			"silent while requests go on", burst, traffic(shop(past(120, same(0, 100)), nil)), verifier.Fail, verifier.WentSilent,
-			"Errors: nothing at all after 1.4.2, which had data before (1.4.0, 13:10 to 13:40 UTC); requests go on.",
+			"Errors: no data at all after 1.4.2; there was data before (1.4.0, 13:10 to 13:40), and requests still arrive.",
 		},
 		{
 			"silent while peers speak", burst, peers(shop(past(120, same(0, 100)), events(settled, 20, same(0, 100))), events(settled, 60, same(0, 100))), verifier.Fail, verifier.WentSilent,
-			"Errors: nothing since 13:51 UTC after 1.4.2, which had data before (1.4.0, 13:10 to 13:40 UTC); hosts not yet changed have data.",
+			"Errors: no data since 13:51 UTC; there was data before (1.4.0, 13:10 to 13:40), and unchanged hosts still have data.",
 		},
 		{
 			"silent without proof", burst, shop(past(120, same(0, 100)), nil), verifier.Inconclusive, verifier.NoData,
@@ -287,7 +287,7 @@ func TestSentences(t *testing.T) {
 		},
 		{
 			"enough was seen before it went down", burst, troubled(shop(nil, events(settled, 20, same(5, 100))), verifier.SourceDown, "dial tcp: refused"), verifier.Fail, verifier.LimitCrossed,
-			"Errors 15 in 5 min after 1.4.2, at 13:46 UTC; limit 10.",
+			"Errors: 15 in 5 min at 13:46 UTC; limit 10.",
 		},
 		{
 			"partial", ratio, change(shop(steady, events(settled, 60, quiet)), verifier.ArmDeployed, func(e *verifier.Evidence) { e.Partial = "2 of 5 shards failed" }), verifier.Inconclusive, verifier.PartialData,
@@ -303,7 +303,7 @@ func TestSentences(t *testing.T) {
 		},
 		{
 			"too many even in part", burst, change(shop(past(120, same(0, 100)), events(settled, 60, same(2, 100))), verifier.ArmDeployed, func(e *verifier.Evidence) { e.Partial = "2 of 5 shards failed" }), verifier.Fail, verifier.LimitCrossed,
-			"Errors 12 in 5 min after 1.4.2, at 13:47 UTC; limit 10.",
+			"Errors: 12 in 5 min at 13:47 UTC; limit 10.",
 		},
 		{
 			"a metric that was never there", low, shop(nil, nil), verifier.Inconclusive, verifier.NoData,
@@ -315,11 +315,11 @@ func TestSentences(t *testing.T) {
 		},
 		{
 			"gone", ratio, troubled(shop(steady, nil), verifier.SourceGone, "no index logs-*"), verifier.Inconclusive, verifier.SourceGone,
-			"Error ratio: what was asked for is gone: no index logs-*.",
+			"Error ratio: logs no longer has what the rule asks for: no index logs-*.",
 		},
 		{
 			"bad data", ratio, shop(steady, events(settled, 60, same(80, 50))), verifier.Inconclusive, verifier.BadData,
-			"Error ratio: logs gave what cannot be: 80 events among 50 at 13:46 UTC.",
+			"Error ratio: logs gave invalid data: 80 events among 50 at 13:46 UTC.",
 		},
 		{
 			"no rule",
@@ -490,10 +490,10 @@ func TestRecovered(t *testing.T) {
 		ok   bool
 		text string
 	}{
-		{"ratio is back", ratioRule(), late(8, same(0.3, 50)), true, "Error ratio 0.6 % since 13:51 UTC, back inside"},
-		{"ratio is not", ratioRule(), late(8, same(2, 50)), false, "Error ratio 4 % since 13:51 UTC, still out of bounds"},
-		{"one step", ratioRule(), late(1, same(0, 50)), false, "Error ratio: 1 step with data since 13:51 UTC, too little to tell"},
-		{"no baseline", ratioRule(), without(late(8, same(0, 50)), verifier.ArmBefore), false, "Error ratio 0 % since 13:51 UTC, still out of bounds"},
+		{"ratio is back", ratioRule(), late(8, same(0.3, 50)), true, "Error ratio: 0.6 % since 13:51 UTC, back inside the limit"},
+		{"ratio is not", ratioRule(), late(8, same(2, 50)), false, "Error ratio: 4 % since 13:51 UTC, still over the limit"},
+		{"one step", ratioRule(), late(1, same(0, 50)), false, "Error ratio: 1 step with data since 13:51 UTC, too little data to tell"},
+		{"no baseline", ratioRule(), without(late(8, same(0, 50)), verifier.ArmBefore), false, "Error ratio: 0 % since 13:51 UTC, still over the limit"},
 		{"count inside the scaled limit", burst, late(8, same(0.5, 50)), true, ""},
 		{"count beyond the scaled limit", burst, late(8, same(1, 50)), false, ""},
 		{"source is down", burst, troubled(late(8, same(0, 50)), verifier.SourceDown, "x"), false, "Errors: too little is known since 13:51 UTC"},
@@ -539,7 +539,7 @@ func TestLastWeek(t *testing.T) {
 		{"slower than last week", value, with(shop(values(deployed.Add(-35*time.Minute), 120, func(i int) float64 { return 0.2 + 0.004*float64(i%3) }), values(settled, 60, slow(2))), values(settled, 60, slow(1))), verifier.Fail},
 	} {
 		f := rules.Judge(c.rule, c.c, until.Add(time.Minute))
-		if f.Outcome != c.want || c.want == verifier.Fail && !strings.Contains(f.Text, "against a week earlier: ") {
+		if f.Outcome != c.want || c.want == verifier.Fail && !strings.Contains(f.Text, "a week earlier ") {
 			t.Errorf("%s: %s, want %s: %s", c.name, f.Outcome, c.want, f.Text)
 		}
 	}

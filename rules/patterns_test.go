@@ -91,7 +91,7 @@ func TestPatterns(t *testing.T) {
 		},
 		{
 			name: "a quiet version before", before: before[:2], after: sampled, outcome: verifier.Inconclusive, reason: verifier.TooLittleData,
-			text: "New error patterns: 40 documents of 1.4.1, 13:15 to 13:45 UTC are too few to know its patterns, 50 are needed.",
+			text: "New error patterns: 40 documents of 1.4.1, 13:15:00 to 13:15:30 are too few to know its patterns, 50 are needed.",
 		},
 		{
 			name: "a part of the version before", before: before, after: sampled, lost: "half of it", outcome: verifier.Inconclusive, reason: verifier.PartialData,

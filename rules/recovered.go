@@ -29,14 +29,14 @@ func Recovered(r verifier.Rule, c verifier.Case, since, now time.Time) (ok bool,
 	v.after = judged
 	value, known := v.plain(judged)
 	if len(judged) < stepsToRecover || !known {
-		return false, fmt.Sprintf("%s: %s with data since %s, too little to tell", v.subject(), plural(len(judged), "step"), v.clock(since))
+		return false, fmt.Sprintf("%s: %s with data since %s, too little data to tell", v.subject(), plural(len(judged), "step"), v.clock(since))
 	}
 	back := r.Limit != nil && v.insideLimit(*r.Limit, judged) || r.Compare != nil && v.insideTolerance(*r.Compare, value)
-	word := "still out of bounds"
+	word := "still over the limit"
 	if back {
-		word = "back inside"
+		word = "back inside the limit"
 	}
-	return back, fmt.Sprintf("%s %s since %s, %s", v.subject(), v.quantity(value), v.clock(since), word)
+	return back, fmt.Sprintf("%s: %s since %s, %s", v.subject(), v.quantity(value), v.clock(since), word)
 }
 
 // insideLimit holds the stretch against the limit.

@@ -25,7 +25,7 @@ func written(t reflect.Type) *jsonschema.Schema {
 		return &jsonschema.Schema{OneOf: []*jsonschema.Schema{{Type: "string", Pattern: `^[0-9.]+ ?%?$`}, {Type: "number", Minimum: "0"}}, Description: "a share, 25% or 0.25"}
 	case reflect.TypeFor[whole]():
 		return &jsonschema.Schema{Type: "integer", Minimum: "0"}
-	case reflect.TypeFor[words]():
+	case reflect.TypeFor[oneOrMore]():
 		return &jsonschema.Schema{OneOf: []*jsonschema.Schema{{Type: "string"}, {Type: "array", Items: &jsonschema.Schema{Type: "string"}}}}
 	case reflect.TypeFor[when]():
 		return &jsonschema.Schema{Type: "string", Pattern: `^\d{4}-\d\d-\d\d(T.+)?$`, Description: "a time, like 2026-11-24T10:00:00Z"}

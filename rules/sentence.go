@@ -2,6 +2,7 @@ package rules
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 	"unicode"
@@ -73,32 +74,72 @@ func (v view) among() string {
 	return "events"
 }
 
-// detail is the numbers behind a share.
-func (v view) detail() string {
+// inside are the samples of a window.
+func (v view) inside(w window) []verifier.Sample {
+	return slices.DeleteFunc(slices.Clone(v.after), func(s verifier.Sample) bool { return !s.T.After(w.from) || s.T.After(w.to) })
+}
+
+// detail is the numbers behind a share, between parentheses.
+func (v view) detail(samples []verifier.Sample) string {
+	if numbers := v.numbers(samples); numbers != "" {
+		return " (" + numbers + ")"
+	}
+	return ""
+}
+
+// numbers are the events of a stretch and what they are counted among, empty where a value has none.
+func (v view) numbers(samples []verifier.Sample) string {
 	if !v.trials || v.scatter {
 		return ""
 	}
-	what := ""
-	if v.rule.Measure.Count != "" {
-		what = " documents"
+	count, exposure := 0.0, 0.0
+	for _, s := range samples {
+		count += s.Count
+		exposure += s.Exposure
 	}
-	return fmt.Sprintf(" (%s of %s%s)", number(v.count), number(v.exposure), what)
+	text := number(count) + " of " + number(exposure)
+	if v.rule.Measure.Count != "" {
+		text += " documents"
+	}
+	return text
 }
 
-// compareText is value and window, baselines with where they came from, what is tolerated, and how sure it is.
+// compareText is the value with its counts and window, each baseline with its own, the limit, and the confidence:
+// Error ratio: 4.1 % (131 of 3,210), 14:02 to 14:09 UTC; before 0.6 % (18 of 3,000; 1.4.1, 13:32 to 14:02), limit 0.9 % (confidence 99.7 %).
 func (v view) compareText(said ruling, arms []against) string {
-	text := fmt.Sprintf("%s %s%s %s, %s", v.subject(), v.compared(*said.value), v.detail(), v.afterText(), v.judgedTimes())
+	parts := make([]string, 0, len(arms)+1)
 	for _, a := range arms {
-		text += "; against " + v.origin(a.arm) + ": " + v.compared(a.base)
+		parts = append(parts, v.armText(a))
 	}
-	text += "; tolerated " + v.upOrDown(said) + " " + v.compared(*said.limit)
-	switch {
-	case said.outcome == verifier.Fail:
-		return text + "; sure at " + percent(1-v.alpha())
-	case said.outcome == verifier.Inconclusive:
+	bound := "limit " + v.compared(*said.limit)
+	if said.outcome == verifier.Fail {
+		bound += " (confidence " + percent(1-v.alpha()) + ")"
+	}
+	text := fmt.Sprintf("%s: %s%s, %s; %s", v.subject(), v.compared(*said.value), v.detail(v.after), v.judgedTimes(), strings.Join(append(parts, bound), ", "))
+	switch said.outcome {
+	case verifier.Inconclusive:
 		return text + "; too little data to tell"
-	case said.outcome == verifier.Pending:
-		return text + "; not sure yet"
+	case verifier.Pending:
+		return text + "; not certain yet"
+	}
+	return text
+}
+
+// armText is one baseline: where it came from, its value, its counts, and the stretch that they are of.
+func (v view) armText(a against) string {
+	name := map[verifier.Arm]string{
+		verifier.ArmBefore: "before", verifier.ArmPeers: "unchanged hosts", verifier.ArmLastWeek: "a week earlier", verifier.ArmLastDeploy: "after the previous deploy",
+	}[a.arm]
+	var facts []string
+	if numbers := v.numbers(a.samples); numbers != "" {
+		facts = append(facts, numbers)
+	}
+	if a.arm == verifier.ArmBefore {
+		facts = append(facts, v.stretchOf(a.samples))
+	}
+	text := name + " " + v.compared(a.base)
+	if len(facts) > 0 {
+		text += " (" + strings.Join(facts, "; ") + ")"
 	}
 	return text
 }
@@ -109,35 +150,20 @@ func (v view) judgedTimes() string {
 	return v.fromTo(first, last, last)
 }
 
-func (v view) upOrDown(said ruling) string {
-	if *said.limit < *said.baseline || v.rule.Compare.Worse == verifier.Lower {
-		return "down to"
-	}
-	return "up to"
-}
+// stretch is the version and the times of the stretch before, of what this rule has of it.
+func (v view) stretch() string { return v.stretchOf(v.c.Arms[verifier.ArmBefore].Samples) }
 
-// origin says where a baseline came from.
-func (v view) origin(arm verifier.Arm) string {
-	switch arm {
-	case verifier.ArmBefore:
-		return v.stretch()
-	case verifier.ArmPeers:
-		return "hosts not yet changed"
-	case verifier.ArmLastWeek:
-		return "a week earlier"
-	case verifier.ArmLastDeploy:
-		return "after the deploy before"
-	}
-	return string(arm) // unreachable: the list of arms is closed
-}
-
-// stretch is the version and the times of the stretch before.
-func (v view) stretch() string {
+// stretchOf is the version before and the times of its samples; those of the baseline where there are none.
+func (v view) stretchOf(samples []verifier.Sample) string {
 	b := v.c.Baseline
 	if b == nil {
 		return "before" // unreachable: where there is evidence of it there is a stretch
 	}
-	times := v.fromTo(b.From, b.Until, v.c.From)
+	from, until := b.From, b.Until
+	if n := len(samples); n > 0 {
+		from, until = samples[0].T.Add(-v.rule.Every), samples[n-1].T
+	}
+	times := v.span(from, until, v.c.From, "")
 	if b.Version == "" {
 		return times
 	}
@@ -146,13 +172,12 @@ func (v view) stretch() string {
 
 func (v view) whyNoBaseline(cmp verifier.Compare) string {
 	if v.c.Baseline == nil {
-		return "it is the first deploy there"
+		return "it is the first deploy in this place"
 	}
-	names := make([]string, len(cmp.With))
-	for i, a := range cmp.With {
-		names[i] = string(a)
+	if len(cmp.With) == 1 && cmp.With[0] == verifier.ArmPeers {
+		return "no unchanged host has data"
 	}
-	return "there is no data of " + strings.Join(names, " or ")
+	return "there is no data from before the deploy"
 }
 
 // over is the window a limit looks at, where it says one.
@@ -171,18 +196,25 @@ func (v view) limitName(l verifier.Limit, bound *float64) string {
 	case l.Exit != nil, l.Equals != nil:
 		return "must be " + v.quantity(*bound)
 	case bound == l.Below:
-		return "at least " + v.quantity(*bound) + " wanted"
+		return "limit at least " + v.quantity(*bound)
 	}
 	return "limit " + v.quantity(*bound)
 }
 
 func (v view) limitText(l verifier.Limit, w window, said ruling) string {
-	text := fmt.Sprintf("%s %s%s %s, at %s; %s", v.subject(), v.quantity(w.value), over(l), v.afterText(), v.clock(w.to), v.limitName(l, said.limit))
+	value := v.quantity(w.value)
+	if l.Exit != nil {
+		value = "exit code " + value
+	}
+	if v.rule.Measure.Ratio != nil {
+		value += v.detail(v.inside(w))
+	}
+	text := fmt.Sprintf("%s: %s%s at %s; %s", v.subject(), value, over(l), v.clock(w.to), v.limitName(l, said.limit))
 	if l.For > 0 {
-		text += ", held for " + length(l.For)
+		text += " for " + length(l.For)
 	}
 	if said.before {
-		text += "; it was crossed before the deploy too (" + v.stretch() + ")"
+		text += "; not new: the limit was crossed before the deploy too (" + v.stretch() + ")"
 	}
 	return text
 }
@@ -195,29 +227,29 @@ func (v view) limitKept(l verifier.Limit, worst window, said ruling) string {
 	if l.Exit != nil || l.Equals != nil {
 		most = ""
 	}
-	return fmt.Sprintf("%s %s%s%s%s %s; %s", v.subject(), most, v.quantity(worst.value), over(l), v.detail(), v.afterText(), v.limitName(l, said.limit))
+	return fmt.Sprintf("%s: %s%s%s%s; %s", v.subject(), most, v.quantity(worst.value), over(l), v.detail(v.after), v.limitName(l, said.limit))
 }
 
 func (v view) limitSoFar(l verifier.Limit, worst *window) string {
 	if worst == nil {
 		return v.subject() + ": nothing to judge yet"
 	}
-	return fmt.Sprintf("%s %s%s so far; %s", v.subject(), v.quantity(worst.value), over(l), v.limitName(l, bound(l, crossing{})))
+	return fmt.Sprintf("%s: %s%s so far; %s", v.subject(), v.quantity(worst.value), over(l), v.limitName(l, bound(l, crossing{})))
 }
 
 func (v view) silentText() string {
-	proof := "which had data before (" + v.stretch() + ")"
+	proof := "there was data before (" + v.stretch() + ")"
 	switch {
 	case v.rule.OnNoData == verifier.NoDataFail:
 	case v.c.Traffic:
-		proof += "; requests go on"
+		proof += ", and requests still arrive"
 	default:
-		proof += "; hosts not yet changed have data"
+		proof += ", and unchanged hosts still have data"
 	}
 	if n := len(v.after); n > 0 {
-		return v.subject() + ": nothing since " + v.clock(v.after[n-1].T) + " " + v.afterText() + ", " + proof
+		return v.subject() + ": no data since " + v.clock(v.after[n-1].T) + "; " + proof
 	}
-	return v.subject() + ": nothing at all " + v.afterText() + ", " + proof
+	return v.subject() + ": no data at all " + v.afterText() + "; " + proof
 }
 
 func (v view) neverText(nearest string) string {
@@ -233,9 +265,9 @@ func (v view) troubleText() string {
 	what := map[verifier.Reason]string{
 		verifier.SourceDown:  v.rule.Measure.Source + " does not answer",
 		verifier.PartialData: v.rule.Measure.Source + " answers only in part",
-		verifier.BadData:     v.rule.Measure.Source + " gave what cannot be",
+		verifier.BadData:     v.rule.Measure.Source + " gave invalid data",
 		verifier.Lagging:     v.rule.Measure.Source + " lags behind",
-		verifier.SourceGone:  "what was asked for is gone",
+		verifier.SourceGone:  v.rule.Measure.Source + " no longer has what the rule asks for",
 	}[v.trouble]
 	if what == "" {
 		what = string(v.trouble)
@@ -250,8 +282,11 @@ func (v view) troubleText() string {
 // clock is a time of day in the zone that people read, with the zone's name.
 func (v view) clock(t time.Time) string { return t.In(zoneOf(v.c)).Format("15:04 MST") }
 
-// fromTo is a stretch of time, to the second where it is short. It begins with its day where that is not the day of the other time.
-func (v view) fromTo(from, to, other time.Time) string {
+// fromTo is a stretch of time with its zone.
+func (v view) fromTo(from, to, other time.Time) string { return v.span(from, to, other, " MST") }
+
+// span is a stretch of time, to the second where it is short. It begins with its day where that is not the day of the other time.
+func (v view) span(from, to, other time.Time, zone string) string {
 	layout := "15:04"
 	if to.Sub(from) < 2*time.Minute {
 		layout = "15:04:05"
@@ -261,7 +296,7 @@ func (v view) fromTo(from, to, other time.Time) string {
 	if from.Format(time.DateOnly) != other.In(zoneOf(v.c)).Format(time.DateOnly) {
 		day = from.Format("2 Jan ")
 	}
-	return day + from.Format(layout) + " to " + to.Format(layout+" MST")
+	return day + from.Format(layout) + " to " + to.Format(layout+zone)
 }
 
 func zoneOf(c verifier.Case) *time.Location {

@@ -97,7 +97,7 @@ type limit struct {
 }
 
 type compare struct {
-	With     words     `yaml:"with,omitempty"`
+	With     oneOrMore `yaml:"with,omitempty"`
 	Over     *duration `yaml:"over,omitempty"`
 	Worse    *string   `yaml:"worse,omitempty" jsonschema:"enum=higher,enum=lower,enum=either"`
 	Tolerate *share    `yaml:"tolerate,omitempty"`
@@ -106,22 +106,22 @@ type compare struct {
 
 // selects is a select: each key a glob or a list of them.
 type selects struct {
-	Service     words            `yaml:"service,omitempty"`
-	Environment words            `yaml:"environment,omitempty"`
-	Target      words            `yaml:"target,omitempty"`
-	Team        words            `yaml:"team,omitempty"`
-	Change      words            `yaml:"change,omitempty"`
-	Labels      map[string]words `yaml:"labels,omitempty"`
+	Service     oneOrMore            `yaml:"service,omitempty"`
+	Environment oneOrMore            `yaml:"environment,omitempty"`
+	Target      oneOrMore            `yaml:"target,omitempty"`
+	Team        oneOrMore            `yaml:"team,omitempty"`
+	Change      oneOrMore            `yaml:"change,omitempty"`
+	Labels      map[string]oneOrMore `yaml:"labels,omitempty"`
 }
 
-// words is one word or a list of them.
-type words []string
+// oneOrMore is one word or a list of them.
+type oneOrMore []string
 
 // UnmarshalYAML takes both.
-func (w *words) UnmarshalYAML(unmarshal func(any) error) error {
+func (w *oneOrMore) UnmarshalYAML(unmarshal func(any) error) error {
 	var one string
 	if unmarshal(&one) == nil {
-		*w = words{one}
+		*w = oneOrMore{one}
 		return nil
 	}
 	return unmarshal((*[]string)(w))
@@ -211,7 +211,7 @@ func (m measure) words() verifier.Measure {
 
 // over replaces the keys of the default that are written here.
 func (s selects) over(d verifier.Select) verifier.Select {
-	replace := func(to *[]string, from words) {
+	replace := func(to *[]string, from oneOrMore) {
 		if from != nil {
 			*to = from
 		}

@@ -86,11 +86,11 @@ func TestJudge(t *testing.T) {
 		within  float64
 		reason  string
 	}{
-		"good":       {verifier.Pass, 900, "Errors 1 %"},
-		"errors":     {verifier.Fail, 240, "Errors 9 % ("},
-		"unlabelled": {verifier.Fail, 240, "against hosts not yet changed: 1 %"},
-		"slow":       {verifier.Fail, 240, "Latency 201 ms after deployed"},
-		"silent":     {verifier.Fail, 300, "Errors: nothing at all after deployed"},
+		"good":       {verifier.Pass, 900, "Errors: 1 %"},
+		"errors":     {verifier.Fail, 240, "Errors: 9 % ("},
+		"unlabelled": {verifier.Fail, 240, "unchanged hosts 1 %"},
+		"slow":       {verifier.Fail, 240, "Latency: 201 ms, "},
+		"silent":     {verifier.Fail, 300, "Errors: no data at all after deployed"},
 		"no peers":   {verifier.Inconclusive, 1000, "no_data"},
 	} {
 		v := verdicts[id]

@@ -98,7 +98,7 @@ func TestPageWakesWhereAPersonIsNeeded(t *testing.T) {
 	if page.Body["event_action"] != "trigger" || payload["severity"] != "critical" || payload["summary"] != "🔴 shop 1.1 is worse in production" {
 		t.Errorf("the page: %s", page.Raw)
 	}
-	for _, want := range []string{"Error ratio", "; against 1.0, ", " UTC: 0.5", "Waiting for approval to roll back to 1.0", w.url + "/verifications/d1.1"} {
+	for _, want := range []string{"Error ratio: ", "; before 0.5", "; 1.0, ", "Waiting for approval to roll back to 1.0", w.url + "/verifications/d1.1"} {
 		if !strings.Contains(string(page.Raw), want) {
 			t.Errorf("the page does not say %q: %s", want, page.Raw)
 		}

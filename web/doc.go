@@ -40,8 +40,9 @@ type Record interface {
 
 // Config is what the daemon gives.
 type Config struct {
-	URL       string // of the console, without a slash at its end
-	Loopback  bool   // it listens on loopback alone: nobody needs a token
+	URL       string                          // of the console, without a slash at its end
+	Loopback  bool                            // it listens on loopback alone; without Local, callers on this machine need no token then
+	Local     func(ctx context.Context) Local // what callers on this machine may do without a token; nil: everything where Loopback
 	Zone      *time.Location
 	Now       func() time.Time
 	Log       *slog.Logger

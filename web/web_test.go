@@ -496,6 +496,67 @@ func TestWhoIsLocal(t *testing.T) {
 	}
 }
 
+// TestWhatAProxyPassesOnIsNotLocal refuses callers without a token that a proxy on the same machine, or a page elsewhere, may stand for.
+func TestWhatAProxyPassesOnIsNotLocal(t *testing.T) {
+	k := &kept{}
+	for _, c := range []struct {
+		name, host, header string
+		proto              int // minor version of HTTP/1
+		want               int
+		says               string
+	}{
+		{"here", "127.0.0.1:8080", "", 1, 200, ""},
+		{"here by name", "LOCALHOST:8080", "", 1, 200, ""},
+		{"a trace", "127.0.0.1:8080", "Traceparent", 1, 200, ""},
+		{"nginx's proxy_pass", "127.0.0.1:8080", "", 0, 401, "HTTP/1.0"},
+		{"nginx with the host", "verifier.example.com", "", 0, 401, "token create"},
+		{"rebound DNS", "evil.example.com:8080", "", 1, 401, `"evil.example.com:8080", not to 127.0.0.1 or localhost`},
+		{"a name that begins like one", "localhost.evil.example.com", "", 1, 401, ""},
+		{"no host", "", "", 1, 401, ""},
+		{"RFC 7239", "127.0.0.1:8080", "Forwarded", 1, 401, "through a proxy (header Forwarded)"},
+		{"most proxies", "127.0.0.1:8080", "X-Forwarded-For", 1, 401, "header X-Forwarded-For"},
+		{"only the scheme", "127.0.0.1:8080", "X-Forwarded-Proto", 1, 401, ""},
+		{"only the host", "127.0.0.1:8080", "x-forwarded-host", 1, 401, ""},
+		{"only the server", "127.0.0.1:8080", "X-Forwarded-Server", 1, 401, ""},
+		{"nginx's usual", "127.0.0.1:8080", "X-Real-IP", 1, 401, ""},
+		{"squid", "127.0.0.1:8080", "Via", 1, 401, ""},
+		{"Cloudflare", "127.0.0.1:8080", "CF-Connecting-IP", 1, 401, ""},
+		{"Akamai", "127.0.0.1:8080", "True-Client-IP", 1, 401, ""},
+		{"oauth2-proxy", "127.0.0.1:8080", "X-Auth-Request-User", 1, 401, ""},
+		{"IIS", "127.0.0.1:8080", "X-Original-URL", 1, 401, ""},
+		{"Envoy", "127.0.0.1:8080", "X-Envoy-External-Address", 1, 401, ""},
+		{"tailscale serve", "127.0.0.1:8080", "Tailscale-User-Login", 1, 401, ""},
+	} {
+		for _, local := range []func(context.Context) Local{nil, func(context.Context) Local { return Local{Scopes: verifier.Scopes} }} { // said explicitly too
+			r := httptest.NewRequest("GET", "http://127.0.0.1/v1/deploys", nil)
+			r.RemoteAddr, r.Host, r.ProtoMinor = "127.0.0.1:1", c.host, c.proto
+			if c.header != "" {
+				r.Header.Set(c.header, "192.0.2.7")
+			}
+			w := httptest.NewRecorder()
+			open(k, func(s *Config) { s.Local = local }).ServeHTTP(w, r)
+			if w.Code != c.want || !strings.Contains(w.Body.String(), strings.ReplaceAll(c.says, `"`, `\"`)) || w.Code == 401 && !strings.Contains(w.Body.String(), "verifier token create NAME") {
+				t.Errorf("%s: %d %s, want %d with %q", c.name, w.Code, w.Body, c.want, c.says)
+			}
+		}
+	}
+}
+
+// TestLocalMayOnlyRead says why, to a caller without a token that asks for more than the configuration allows.
+func TestLocalMayOnlyRead(t *testing.T) {
+	h := open(&kept{}, func(s *Config) {
+		s.Local = func(context.Context) Local {
+			return Local{Scopes: []string{verifier.ScopeRead}, Why: "only reading is allowed (local: read)"}
+		}
+	})
+	if w := ask(h, "GET", "/v1/deploys", ""); w.Code != 200 {
+		t.Errorf("reading: %d %s", w.Code, w.Body)
+	}
+	if w := ask(h, "POST", "/v1/holds", `{"reason":"freeze"}`); w.Code != 403 || !strings.Contains(w.Body.String(), "local: read") || !strings.Contains(w.Body.String(), "scope operate") {
+		t.Errorf("a hold: %d %s", w.Code, w.Body)
+	}
+}
+
 // TestHolds answers whole lists, pages them and keeps who made them.
 func TestHolds(t *testing.T) {
 	k := &kept{}

@@ -137,7 +137,7 @@ func problemError(response *http.Response, body []byte) error {
 		text = p.Title
 	}
 	if response.StatusCode == http.StatusUnauthorized {
-		text += " (set VERIFIER_TOKEN; `verifier token create` makes one)"
+		text += " (this command reads it from VERIFIER_TOKEN)"
 	}
 	return &answerError{response.StatusCode, text}
 }

@@ -22,6 +22,7 @@ import (
 // Config is verifier.yaml: what belongs to all, and each package's own configuration.
 type Config struct {
 	Listen       string                  `yaml:"listen"`
+	Local        string                  `yaml:"local"`
 	Rules        string                  `yaml:"rules"`
 	URL          string                  `yaml:"url"`
 	Store        string                  `yaml:"store"`

@@ -152,6 +152,9 @@ self: {receiver: nobody}`, `verifier.yaml:2:18: self.receiver: receiver "nobody"
 	{`services: 5`, `verifier.yaml:1:11: int was used where sequence is expected
 >   1 | services: 5
                   ^`},
+	{`local: open`, `verifier.yaml:1:8: local: invalid mode "open": must be admin, read or off; without this key, callers on this machine are admin until a token exists or url is not loopback
+>   1 | local: open
+               ^`},
 	{`listen: [1]`, `verifier.yaml:1:9: cannot unmarshal []interface {} into Go struct field Config.Listen of type string
 >   1 | listen: [1]
                 ^`},

@@ -61,6 +61,9 @@ func (c *Config) finishAddresses(p *problems) {
 	if _, _, err := net.SplitHostPort(c.Listen); err != nil {
 		p.bad(key{"listen"}, "%q is no address to listen on; write one like 127.0.0.1:8080", c.Listen)
 	}
+	if !slices.Contains(localModes, c.Local) {
+		p.bad(key{"local"}, "invalid mode %q: must be admin, read or off; without this key, callers on this machine are admin until a token exists or url is not loopback", c.Local)
+	}
 	if c.URL == "" {
 		c.URL, c.bound = "http://"+c.Listen, true
 	} else if !isAddress(c.URL) {

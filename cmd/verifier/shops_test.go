@@ -32,6 +32,7 @@ type shops struct {
 
 const shopsConfig = `
 listen: 127.0.0.1:0
+local: admin
 environments: [{name: production, production: true}]
 sources:
   logs: {type: files, path: ./x.log, lag: 250ms}

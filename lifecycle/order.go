@@ -166,7 +166,7 @@ func denialText(answers []verifier.GuardAnswer) string {
 	return strings.Join(texts, "; ")
 }
 
-func words(reasons []verifier.GuardReason) []string {
+func reasonNames(reasons []verifier.GuardReason) []string {
 	out := make([]string, len(reasons))
 	for i, r := range reasons {
 		out[i] = string(r)

@@ -53,7 +53,7 @@ func (c *change) record(v *verifier.Verification, g guarded) {
 	r := v.Rollback
 	r.Guards, r.Reasons = g.answers, g.denials()
 	detail, _ := json.Marshal(g.answers) // unreachable error: strings and booleans
-	c.audit(Daemon, "guard", v.ID, strings.Join(words(r.Reasons), " "), string(detail))
+	c.audit(Daemon, "guard", v.ID, strings.Join(reasonNames(r.Reasons), " "), string(detail))
 	if g.environment != "" && !v.Late {
 		c.holdEnvironment(v, g.environment)
 	}

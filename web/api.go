@@ -148,7 +148,7 @@ func (s *server) mark(w http.ResponseWriter, r *http.Request) {
 	if body.Good == nil {
 		bad = append(bad, verifier.FieldError{Field: "good", Problem: "is missing; write true or false"})
 	}
-	if problem := words(body.Cause); problem != "" {
+	if problem := textProblem(body.Cause); problem != "" {
 		bad = append(bad, verifier.FieldError{Field: "cause", Problem: problem})
 	}
 	err := invalid(bad)
@@ -193,7 +193,7 @@ type orderBody struct {
 
 func (b orderBody) check() error {
 	var bad []verifier.FieldError
-	if problem := words(b.Reason); problem != "" {
+	if problem := textProblem(b.Reason); problem != "" {
 		bad = append(bad, verifier.FieldError{Field: "reason", Problem: problem})
 	}
 	if b.To != "" {

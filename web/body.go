@@ -80,8 +80,8 @@ func invalid(bad []verifier.FieldError) error {
 
 const maxWords = 2000
 
-// words is the problem of what a person wrote for people; empty when there is none.
-func words(text string) string {
+// textProblem is the problem of what a person wrote for people; empty when there is none.
+func textProblem(text string) string {
 	if len(text) > maxWords {
 		return fmt.Sprintf("has %d bytes; at most %d are taken", len(text), maxWords)
 	}

@@ -75,7 +75,7 @@ func (b gateBody) checkOverride() error {
 	bad := b.problems()
 	if strings.TrimSpace(b.Reason) == "" {
 		bad = append(bad, verifier.FieldError{Field: "reason", Problem: "is missing; say why, for the record and for the team"})
-	} else if problem := words(b.Reason); problem != "" {
+	} else if problem := textProblem(b.Reason); problem != "" {
 		bad = append(bad, verifier.FieldError{Field: "reason", Problem: problem})
 	}
 	return invalid(bad)

@@ -85,7 +85,7 @@ func (s *server) checkHold(h verifier.Hold, mute bool) error {
 	}
 	if strings.TrimSpace(h.Reason) == "" {
 		wrong("reason", "is missing; say why, for those who find the hold")
-	} else if problem := words(h.Reason); problem != "" {
+	} else if problem := textProblem(h.Reason); problem != "" {
 		wrong("reason", "%s", problem)
 	}
 	if h.Until != nil && !h.Until.After(s.Now()) {

@@ -68,14 +68,14 @@ func checkNoise(n verifier.Noise) error {
 	}
 	if strings.TrimSpace(n.Pattern) == "" {
 		wrong("pattern", "is missing; write a pattern that a finding shows, or a whole message")
-	} else if problem := words(n.Pattern); problem != "" {
+	} else if problem := textProblem(n.Pattern); problem != "" {
 		wrong("pattern", "%s", problem)
 	} else if len(n.Pattern) > mostNoise {
 		wrong("pattern", "has %d bytes; at most %d are taken", len(n.Pattern), mostNoise)
 	}
 	if strings.TrimSpace(n.Reason) == "" {
 		wrong("reason", "is missing; say why, for those who look for the message")
-	} else if problem := words(n.Reason); problem != "" {
+	} else if problem := textProblem(n.Reason); problem != "" {
 		wrong("reason", "%s", problem)
 	}
 	for i, glob := range n.Services {

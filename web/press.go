@@ -89,7 +89,7 @@ func (s *server) pressedMark(w http.ResponseWriter, r *http.Request) {
 		if good != "true" && good != "false" {
 			return verifier.Invalid("good", "is missing; write true or false")
 		}
-		if problem := words(cause); problem != "" {
+		if problem := textProblem(cause); problem != "" {
 			return verifier.Invalid("cause", "%s", problem)
 		}
 		return s.record.MarkDeploy(r.Context(), id, verifier.Mark{Good: good == "true", Cause: cause, By: verifier.CallerFrom(r.Context()).Name, At: s.Now().UTC()})

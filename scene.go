@@ -39,7 +39,7 @@ func (s *Scene) Incident(id string) *Incident {
 func (s *Scene) LiveBefore(d Deploy) *Deploy {
 	for i := range s.History { // newest first
 		if p := &s.History[i].Deploy; p.MovesLive() && p.ID != d.ID && p.Before(d) {
-			if p.Version == d.Version {
+			if SameVersion(p.Version, d.Version) {
 				return nil // once more the same
 			}
 			return p

@@ -4,6 +4,7 @@ import (
 	"time"
 
 	"verifier"
+	"verifier/record"
 )
 
 // importTool is the tool of deploys that came in from a file: they are history and get no verification.
@@ -332,7 +333,7 @@ func (c *change) confirm(d verifier.Deploy) *verifier.Verification {
 	}
 	for _, old := range c.scene.Watches {
 		r := old.Rollback
-		if r == nil || r.To != d.Version || !old.Deploy.Before(d) || r.SentAt == nil || d.At.Before(r.SentAt.Add(-time.Minute)) {
+		if r == nil || !record.Same(r.To, d.Version) || !old.Deploy.Before(d) || r.SentAt == nil || d.At.Before(r.SentAt.Add(-time.Minute)) {
 			continue
 		}
 		switch r.State {

@@ -52,7 +52,7 @@ func before(history []verifier.Past, d verifier.Deploy) (live, judged *verifier.
 		if live == nil {
 			live = p
 		}
-		if p.Deploy.Version != live.Deploy.Version {
+		if !record.Same(p.Deploy.Version, live.Deploy.Version) {
 			break
 		}
 		judged = p

@@ -79,7 +79,7 @@ func (c GateCase) passed(g verifier.Gate, environment string, now time.Time) (pr
 // lastOf finds where in a history the version was made live last, -1 for never, and how the last try to release it ended.
 func (c GateCase) lastOf(history []verifier.Past) (live int, tried verifier.Status) {
 	for i, p := range history {
-		if p.Deploy.Version != c.Version || p.Deploy.Change != verifier.Release {
+		if !record.Same(p.Deploy.Version, c.Version) || p.Deploy.Change != verifier.Release {
 			continue
 		}
 		tried = cmp.Or(tried, p.Deploy.Status)
@@ -127,14 +127,14 @@ func (c GateCase) condemned(history []verifier.Past, environment string) verifie
 	for _, p := range history {
 		d := p.Deploy
 		switch {
-		case d.Version == c.Version && d.Mark != nil && !d.Mark.Good:
+		case record.Same(d.Version, c.Version) && d.Mark != nil && !d.Mark.Good:
 			out.Text = fmt.Sprintf("%s was marked bad in %s by %s: %s", c.Version, environment, d.Mark.By, d.Mark.Cause)
 			return out
-		case d.Version == c.Version && d.Mark == nil && p.State == verifier.FailedState:
+		case record.Same(d.Version, c.Version) && d.Mark == nil && p.State == verifier.FailedState:
 			v := c.Watches[d.ID]
 			out.Reason, out.Verification, out.Text = verifier.GateFailed, v.ID, fmt.Sprintf("%s failed in %s%s", c.Version, environment, why(v))
 			return out
-		case d.Kind == verifier.KindRollback && d.MovesLive() && d.Previous == c.Version && out.Text == "":
+		case d.Kind == verifier.KindRollback && d.MovesLive() && record.Same(d.Previous, c.Version) && out.Text == "":
 			out.Text = fmt.Sprintf("%s was rolled back to %s in %s at %s", c.Version, d.Version, environment, c.clock(d.At))
 		}
 	}
@@ -144,7 +144,9 @@ func (c GateCase) condemned(history []verifier.Past, environment string) verifie
 // provenThere reports whether the version passed where it wants to go: a way back is not shut by the age of its pass before.
 func (c GateCase) provenThere() bool {
 	for _, history := range c.History[strings.ToLower(c.Place.Environment)] {
-		if slices.ContainsFunc(history, func(p verifier.Past) bool { return p.Deploy.Version == c.Version && p.Deploy.MovesLive() && p.Sound() }) {
+		if slices.ContainsFunc(history, func(p verifier.Past) bool {
+			return record.Same(p.Deploy.Version, c.Version) && p.Deploy.MovesLive() && p.Sound()
+		}) {
 			return true
 		}
 	}
@@ -166,10 +168,10 @@ func (c GateCase) watchOf(history []verifier.Past, i int) (verifier.Verification
 		return c.Watches[found.Deploy.ID], found // a person's word stands above older watches
 	}
 	for _, p := range history[i:] {
-		if p.Deploy.Version != c.Version && p.Deploy.MovesLive() {
+		if !record.Same(p.Deploy.Version, c.Version) && p.Deploy.MovesLive() {
 			break
 		}
-		if p.Deploy.Version == c.Version && p.State != "" && p.State != verifier.Superseded && p.State != verifier.CancelledState {
+		if record.Same(p.Deploy.Version, c.Version) && p.State != "" && p.State != verifier.Superseded && p.State != verifier.CancelledState {
 			found = p
 			break
 		}

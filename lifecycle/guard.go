@@ -139,7 +139,7 @@ func (g *guarding) newer() (bool, string) {
 
 // sameAgain reports whether newer is the same version once more.
 func sameAgain(newer, d verifier.Deploy) bool {
-	return newer.Change == verifier.Release && d.Change == verifier.Release && newer.Version == d.Version
+	return newer.Change == verifier.Release && d.Change == verifier.Release && record.Same(newer.Version, d.Version)
 }
 
 func (g *guarding) isRollback() (bool, string) {
@@ -204,9 +204,9 @@ func (g *guarding) condemned() (bool, string) {
 func (g *guarding) live() (bool, string) {
 	live, ok := record.Live(g.scene.History, g.now)
 	switch {
-	case ok && live == g.to && g.v.Deploy.Status != verifier.Succeeded:
+	case ok && record.Same(live, g.to) && g.v.Deploy.Status != verifier.Succeeded:
 		return false, g.to + " is live, but perhaps not on all hosts: the deploy of " + g.v.Deploy.Version + " " + string(g.v.Deploy.Status)
-	case ok && live == g.to:
+	case ok && record.Same(live, g.to):
 		return true, g.to + " is live already"
 	}
 	return false, "the target is not what is live"

@@ -125,8 +125,8 @@ func (c *change) chosen(v *verifier.Verification, to string) (string, error) {
 		return target, nil
 	}
 	for _, p := range c.scene.History {
-		if p.Deploy.MovesLive() && p.Deploy.Version == to && p.Deploy.Before(v.Deploy) {
-			return to, nil
+		if p.Deploy.MovesLive() && record.Same(p.Deploy.Version, to) && p.Deploy.Before(v.Deploy) {
+			return p.Deploy.Version, nil
 		}
 	}
 	return "", verifier.Invalid("to", "%s was never live in %s before %s", to, v.Deploy.Place, v.Deploy.Version)

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"verifier"
+	"verifier/record"
 )
 
 // A deploy that goes host by host is one deploy with one watch, from the first host that was changed until the watch after the last.
@@ -89,7 +90,7 @@ func (c *change) reopens(v *verifier.Verification, was verifier.Deploy) bool {
 // mends reports whether d makes a place whole again that a deploy of another version has left mixed.
 func (c *change) mends(d verifier.Deploy) bool {
 	return d.Change == verifier.Release && slices.ContainsFunc(c.scene.Watches, func(v verifier.Verification) bool {
-		return v.ID != d.ID && v.Ended == nil && v.Deploy.Mixed() && v.Deploy.Version != d.Version && v.Deploy.Before(d)
+		return v.ID != d.ID && v.Ended == nil && v.Deploy.Mixed() && !record.Same(v.Deploy.Version, d.Version) && v.Deploy.Before(d)
 	})
 }
 

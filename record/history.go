@@ -9,6 +9,9 @@ import (
 
 const mostCandidates = 5
 
+// Same is [verifier.SameVersion].
+func Same(a, b string) bool { return verifier.SameVersion(a, b) }
+
 // Live is the version live at that time by a place's history, newest first; ok is false where none was yet.
 func Live(history []verifier.Past, at time.Time) (version string, ok bool) {
 	for _, p := range history {
@@ -27,13 +30,13 @@ func LastGood(history []verifier.Past, d verifier.Deploy) (target string, candid
 	if i := slices.IndexFunc(history, func(p verifier.Past) bool { return p.Deploy.MovesLive() }); i >= 0 && d.Status == verifier.Succeeded {
 		live = history[i].Deploy.Version
 	}
-	var tried []string
+	tried := map[string]bool{}
 	for _, p := range history {
 		v := p.Deploy.Version
-		if !p.Deploy.MovesLive() || !p.Deploy.Before(d) || v == d.Version || v == live || slices.Contains(tried, v) {
+		if !p.Deploy.MovesLive() || !p.Deploy.Before(d) || Same(v, d.Version) || Same(v, live) || tried[verifier.VersionKey(v)] {
 			continue
 		}
-		tried = append(tried, v)
+		tried[verifier.VersionKey(v)] = true
 		if Condemned(history, v) {
 			continue
 		}
@@ -47,7 +50,7 @@ func LastGood(history []verifier.Past, d verifier.Deploy) (target string, candid
 
 func sound(history []verifier.Past, version string, before verifier.Deploy) bool {
 	return slices.ContainsFunc(history, func(p verifier.Past) bool {
-		return p.Deploy.Version == version && p.Deploy.MovesLive() && p.Deploy.Before(before) && p.Sound()
+		return p.Deploy.MovesLive() && Same(p.Deploy.Version, version) && p.Deploy.Before(before) && p.Sound()
 	})
 }
 
@@ -68,9 +71,9 @@ func Condemned(history []verifier.Past, version string) bool {
 func word(p verifier.Past, version string) (at time.Time, against, ok bool) {
 	d := p.Deploy
 	switch {
-	case d.Kind == verifier.KindRollback && d.MovesLive() && d.Previous == version:
+	case d.Kind == verifier.KindRollback && d.MovesLive() && Same(d.Previous, version):
 		return d.At, true, true
-	case d.Version != version || d.Change != verifier.Release || d.Void:
+	case d.Change != verifier.Release || d.Void || !Same(d.Version, version):
 		return time.Time{}, false, false
 	case d.Mark != nil:
 		return later(d.Mark.At, d.At), !d.Mark.Good, true
@@ -96,7 +99,7 @@ func Crossed(history []verifier.Past, d verifier.Deploy, to string) []verifier.D
 		if p.Deploy.ID == d.ID || p.Deploy.Void || !p.Deploy.Before(d) {
 			continue
 		}
-		if p.Deploy.MovesLive() && p.Deploy.Version == to {
+		if p.Deploy.MovesLive() && Same(p.Deploy.Version, to) {
 			break
 		}
 		crossed = append(crossed, p.Deploy)

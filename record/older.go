@@ -3,8 +3,12 @@ package record
 import (
 	"cmp"
 	"regexp"
+	"slices"
 	"strings"
 	"time"
+	"unicode"
+
+	"verifier"
 )
 
 // How a service's versions are ordered, as its catalogue entry says.
@@ -15,13 +19,17 @@ const (
 )
 
 // Older reports whether version a is older than b. firstSeen says when a version first succeeded in the place; a version that
-// never did is not older than any.
+// never did is not older than any. Spellings of one version (see [verifier.SameVersion]) are never older than each other.
 //
-// Auto goes by number where both have a dot (1.4, v1.4.2, 2016.9.1.3, 1.4.2-rc.1) or both are whole numbers of at most 8 digits;
-// Number also compares longer whole numbers, and whole ones with dotted ones. Hashes are never numbers, also not as a
-// pre-release: with equal numbers before them the first seen decides, as it does between builds of one number (1.4.2+7).
+// Auto goes by number, part by part, where both have a dot (1.4, v1.4.2, 2016.9.1.3, release-2024.05.2) or both are whole numbers of
+// at most 8 digits; Number also compares longer whole numbers, and whole ones with dotted ones. After equal numbers, alpha,
+// beta, rc and their like come before the plain version, hotfix, patch, sp and their like after it, and so do the commits that git describe
+// counts. Digits inside a part are numbers: rc9 is older than rc10.
+//
+// When the versions were first seen decides everything else: other words (main, hotfix-login), a bare number against none
+// (1.4.2-1), hashes, and builds of one number (1.4.2+7).
 func Older(a, b string, firstSeen func(version string) (time.Time, bool), mode string) bool {
-	if a == b {
+	if verifier.SameVersion(a, b) {
 		return false
 	}
 	if mode != Seen {
@@ -34,107 +42,200 @@ func Older(a, b string, firstSeen func(version string) (time.Time, bool), mode s
 	return okA && (!okB || seenA.Before(seenB))
 }
 
-// number is a version read as one. core has no leading zeros.
+// number is a version read as one.
 type number struct {
-	core []string
-	pre  string
+	epoch   string // of Debian (1:2.3) and Python (1!2.3)
+	prefix  string
+	core    []string
+	suffix  string // what follows, without build metadata
+	commits string // that git describe counts since the suffix, empty without
+	dotted  bool
 }
 
-var numberPattern = regexp.MustCompile(`^([vV]?)([0-9]+(?:\.[0-9]+)*)(?:-([0-9A-Za-z.-]+))?(?:\+[0-9A-Za-z.-]+)?$`)
+var (
+	epochPattern    = regexp.MustCompile(`^(\d+)[:!]$`)
+	describePattern = regexp.MustCompile(`^(.*)-(\d+)-g[0-9a-f]{4,40}(?:-dirty)?$`)
+)
 
-func parseNumber(s, mode string) (n number, dotted, ok bool) {
-	m := numberPattern.FindStringSubmatch(s)
-	if m == nil {
-		return number{}, false, false
+func parseNumber(version, mode string) (n number, ok bool) {
+	version, _, _ = strings.Cut(version, "+")
+	n.prefix, n.core, n.suffix = verifier.SplitVersion(version)
+	n.dotted = strings.Contains(version, ".")
+	whole := n.prefix == "" && n.suffix == "" && len(strings.TrimLeft(version, "vV")) <= 8
+	if len(n.core) == 0 || mode != Number && !n.dotted && !whole {
+		return number{}, false
 	}
-	dotted = strings.Contains(m[2], ".")
-	whole := m[1] == "" && len(m[2]) <= 8 && m[2] == s
-	if mode != Number && !dotted && !whole {
-		return number{}, false, false
+	if m := epochPattern.FindStringSubmatch(n.prefix); m != nil {
+		n.epoch, n.prefix = strings.TrimLeft(m[1], "0"), ""
 	}
-	for _, part := range strings.Split(m[2], ".") {
-		n.core = append(n.core, strings.TrimLeft(part, "0"))
+	if m := describePattern.FindStringSubmatch(n.suffix); m != nil {
+		n.suffix, n.commits = m[1], strings.TrimLeft(m[2], "0")
 	}
-	n.pre = m[3]
-	return n, dotted, true
+	return n, true
 }
 
 // byNumber compares a and b as numbers; known is false where that says nothing about their order.
 func byNumber(a, b, mode string) (order int, known bool) {
-	na, dottedA, okA := parseNumber(a, mode)
-	nb, dottedB, okB := parseNumber(b, mode)
-	if !okA || !okB || mode != Number && dottedA != dottedB {
+	na, okA := parseNumber(a, mode)
+	nb, okB := parseNumber(b, mode)
+	if !okA || !okB || na.prefix != nb.prefix || mode != Number && na.dotted != nb.dotted {
 		return 0, false
 	}
-	if order := compareCores(na.core, nb.core); order != 0 {
+	if order := compareDigits(na.epoch, nb.epoch); order != 0 {
 		return order, true
 	}
-	if hasHash(na.pre) || hasHash(nb.pre) {
-		return 0, false
+	if order, known := compareCores(na, nb); order != 0 || !known {
+		return order, known
 	}
-	order = comparePre(na.pre, nb.pre)
+	if order, known := compareSuffixes(na.suffix, nb.suffix); order != 0 || !known {
+		return order, known
+	}
+	order = compareDigits(na.commits, nb.commits)
 	return order, order != 0
 }
 
-// compareCores takes missing parts for zero: 1.4 is 1.4.0.
-func compareCores(a, b []string) int {
-	part := func(parts []string, i int) string {
-		if i < len(parts) {
-			return parts[i]
-		}
-		return ""
-	}
-	for i := range max(len(a), len(b)) {
-		if order := compareDigits(part(a, i), part(b, i)); order != 0 {
-			return order
+// compareCores takes missing parts for zero, but where a word stands in their place that may be any number: 1.4.x against 1.4.2.
+func compareCores(a, b number) (order int, known bool) {
+	for i := range min(len(a.core), len(b.core)) {
+		if order := compareNumbers(a.core[i], b.core[i]); order != 0 {
+			return order, true
 		}
 	}
-	return 0
+	if len(a.core) != len(b.core) && (openEnded(a.suffix) || openEnded(b.suffix)) {
+		return 0, false
+	}
+	return cmp.Compare(len(a.core), len(b.core)), true
 }
 
+// openEnded reports whether a suffix begins with a word in the place of a number.
+func openEnded(suffix string) bool {
+	ts := tokens(suffix)
+	return strings.HasPrefix(suffix, ".") && len(ts) > 0 && ts[0].kind == wordToken && placeOf(ts, 0) == (place{})
+}
+
+func compareNumbers(a, b string) int {
+	return compareDigits(strings.TrimLeft(a, "0"), strings.TrimLeft(b, "0"))
+}
+
+// compareDigits compares numbers without leading zeros.
 func compareDigits(a, b string) int {
 	return cmp.Or(cmp.Compare(len(a), len(b)), cmp.Compare(a, b))
 }
 
-// comparePre is the precedence of pre-releases in Semantic Versioning 2.0.0, item 11.
-func comparePre(a, b string) int {
-	if a == "" || b == "" {
-		return cmp.Compare(len(b), len(a))
-	}
-	as, bs := strings.Split(a, "."), strings.Split(b, ".")
-	for i := range min(len(as), len(bs)) {
-		if order := compareIdentifiers(as[i], bs[i]); order != 0 {
-			return order
+// compareSuffixes compares what follows equal numbers; the first difference decides. Known without an order is no difference.
+func compareSuffixes(a, b string) (order int, known bool) {
+	as, bs := tokens(a), tokens(b)
+	n := min(len(as), len(bs))
+	for i := range n {
+		if as[i] != bs[i] {
+			return compareTokens(as, bs, i)
 		}
 	}
-	return cmp.Compare(len(as), len(bs))
-}
-
-func compareIdentifiers(a, b string) int {
-	digitsA, digitsB := allDigits(a), allDigits(b)
 	switch {
-	case digitsA && digitsB:
-		return compareDigits(strings.TrimLeft(a, "0"), strings.TrimLeft(b, "0"))
-	case digitsA:
-		return -1
-	case digitsB:
-		return 1
+	case len(as) < len(bs):
+		return fromNothing(bs, n)
+	case len(as) > len(bs):
+		order, known = fromNothing(as, n)
+		return -order, known
 	}
-	return cmp.Compare(a, b)
+	return 0, true
 }
 
-func allDigits(s string) bool {
-	return s != "" && strings.Trim(s, "0123456789") == ""
+func compareTokens(as, bs []token, i int) (order int, known bool) {
+	a, b := as[i], bs[i]
+	if a.kind == numberToken && b.kind == numberToken {
+		return compareDigits(a.text, b.text), true
+	}
+	pa, pb := placeOf(as, i), placeOf(bs, i)
+	switch {
+	case pa == (place{}) || pb == (place{}):
+		return 0, false
+	case pa.side != pb.side:
+		return cmp.Compare(pa.side, pb.side), true
+	case pa.step == 0 || pb.step == 0 || pa.step == pb.step:
+		return 0, false
+	}
+	return cmp.Compare(pa.step, pb.step), true
 }
 
-var hashPattern = regexp.MustCompile(`^g?[0-9a-f]{7,40}$`)
+// fromNothing is the order of a version that ends before ts[i] against the one that goes on with it.
+func fromNothing(ts []token, i int) (order int, known bool) {
+	p := placeOf(ts, i)
+	switch {
+	case p.side == afterPlain, p.side == beforePlain && i == 0:
+		return -int(p.side), true
+	case ts[i].kind == numberToken && counted(ts[:i]): // alpha, alpha.1
+		return -1, true
+	}
+	return 0, false
+}
 
-// hasHash finds 9fceb02 and git describe's g9fceb02; only digits (20161123) are a date or a count.
-func hasHash(pre string) bool {
-	for _, s := range strings.FieldsFunc(pre, func(r rune) bool { return r == '.' || r == '-' }) {
-		if hashPattern.MatchString(s) && !allDigits(s) && strings.ContainsAny(s, "0123456789") {
-			return true
+// counted reports whether a suffix is a known word with its numbers, so that one more of them is later.
+func counted(ts []token) bool {
+	return len(ts) > 0 && placeOf(ts, 0) != (place{}) &&
+		!slices.ContainsFunc(ts[1:], func(t token) bool { return t.kind != numberToken })
+}
+
+// place is where a word puts a version beside the plain one; the zero place is that of words whose order nobody knows.
+type place struct {
+	side side
+	step int // among those of one side; 0 where that is not known
+}
+
+type side int
+
+const (
+	beforePlain side = -1
+	afterPlain  side = 1
+)
+
+var places = map[string]place{
+	"alpha": {beforePlain, 1}, "beta": {beforePlain, 2}, "rc": {beforePlain, 3}, "cr": {beforePlain, 3},
+	"pre": {side: beforePlain}, "preview": {side: beforePlain}, "dev": {side: beforePlain}, "snapshot": {side: beforePlain},
+	"milestone": {side: beforePlain},
+	"final":     {step: 1}, "ga": {step: 1}, "release": {step: 1},
+	"hotfix": {side: afterPlain}, "patch": {side: afterPlain}, "sp": {side: afterPlain}, "h": {side: afterPlain},
+	"hf": {side: afterPlain}, "p": {side: afterPlain}, "post": {side: afterPlain}, "r": {side: afterPlain},
+}
+
+// placeOf is that of a word alone or with a number. One that another word follows is a part of a name: hotfix-login.
+func placeOf(ts []token, i int) place {
+	if ts[i].kind != wordToken || i+1 < len(ts) && ts[i+1].kind != numberToken {
+		return place{}
+	}
+	return places[ts[i].text]
+}
+
+// token is a number or a word of a version, or what is neither: a commit.
+type token struct {
+	kind tokenKind
+	text string
+}
+
+type tokenKind int
+
+const (
+	numberToken tokenKind = iota
+	wordToken
+	otherToken
+)
+
+// tokens are the parts of a suffix; rc10 is a word and a number.
+func tokens(suffix string) (out []token) {
+	parts := strings.FieldsFunc(suffix, func(r rune) bool { return !unicode.IsLetter(r) && !unicode.IsDigit(r) })
+	for _, part := range parts {
+		word := strings.TrimRight(part, "0123456789")
+		count := part[len(word):]
+		if verifier.IsHash(part) || strings.ContainsAny(word, "0123456789") {
+			out = append(out, token{otherToken, part})
+			continue
+		}
+		if word != "" {
+			out = append(out, token{wordToken, word})
+		}
+		if count != "" {
+			out = append(out, token{numberToken, strings.TrimLeft(count, "0")})
 		}
 	}
-	return false
+	return out
 }

@@ -12,7 +12,7 @@ import (
 // live version alone.
 type State struct {
 	Live  string
-	First map[string]time.Time
+	First map[string]time.Time // by verifier.VersionKey
 }
 
 // Next takes the place's next deploy in the order of [verifier.Deploy.Before] and returns it with its kind and previous version.
@@ -25,7 +25,7 @@ func (s *State) Next(d verifier.Deploy, mode string) verifier.Deploy {
 	}
 	before := *s
 	if s.Live == "" && d.Previous != "" {
-		before.First = map[string]time.Time{d.Previous: {}}
+		before.First = map[string]time.Time{verifier.VersionKey(d.Previous): {}}
 	}
 	d.Kind = before.kind(d, mode)
 	if d.MovesLive() {
@@ -38,7 +38,7 @@ func (s *State) kind(d verifier.Deploy, mode string) verifier.Kind {
 	switch {
 	case d.Change != verifier.Release:
 		return ""
-	case d.Previous == d.Version:
+	case verifier.SameVersion(d.Previous, d.Version):
 		return verifier.KindRedeploy
 	case d.Previous != "" && Older(d.Version, d.Previous, s.seen, mode):
 		return verifier.KindRollback
@@ -47,7 +47,7 @@ func (s *State) kind(d verifier.Deploy, mode string) verifier.Kind {
 }
 
 func (s *State) seen(version string) (time.Time, bool) {
-	t, ok := s.First[version]
+	t, ok := s.First[verifier.VersionKey(version)]
 	return t, ok
 }
 
@@ -56,10 +56,11 @@ func (s *State) move(d verifier.Deploy) {
 		s.First = map[string]time.Time{}
 	}
 	if s.Live == "" && d.PreviousVersion != "" {
-		s.First[d.PreviousVersion] = time.Time{} // older than all that the record knows
+		s.First[verifier.VersionKey(d.PreviousVersion)] = time.Time{} // older than all that the record knows
 	}
-	if _, ok := s.First[d.Version]; !ok {
-		s.First[d.Version] = d.At
+	key := verifier.VersionKey(d.Version)
+	if _, ok := s.First[key]; !ok {
+		s.First[key] = d.At
 	}
 	s.Live = d.Version
 }

@@ -140,7 +140,7 @@ func (a *argoCD) open(ctx context.Context, c verifier.RollbackCall) (app argoApp
 	}
 	for i := len(app.Status.History) - 1; i >= 0; i-- { // the newest stand last
 		h := app.Status.History[i]
-		if h.of() == c.To || h.Source.TargetRevision == c.To {
+		if verifier.SameVersion(h.of(), c.To) || verifier.SameVersion(h.Source.TargetRevision, c.To) {
 			return app, h, nil
 		}
 	}

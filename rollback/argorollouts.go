@@ -10,7 +10,6 @@ import (
 	"io"
 	"net/http"
 	"net/url"
-	"slices"
 	"strconv"
 	"strings"
 
@@ -156,7 +155,7 @@ func (r *argoRollouts) back(ctx context.Context, path, to string) (now argoRollo
 	revision := -1
 	for i, s := range list.Items {
 		var t k8sContainers
-		if json.Unmarshal(s.Spec.Template, &t) != nil || r.version(t) != to || !s.ownedBy(now.Metadata.UID) {
+		if json.Unmarshal(s.Spec.Template, &t) != nil || !verifier.SameVersion(r.version(t), to) || !s.ownedBy(now.Metadata.UID) {
 			continue
 		}
 		n, _ := strconv.Atoi(s.Metadata.Annotations[rolloutRevision])
@@ -206,7 +205,7 @@ func (r *argoRollouts) running(ctx context.Context, c verifier.RollbackCall) ([]
 	}
 	now, err := r.get(ctx, path)
 	version := r.version(now.Spec.Template)
-	if err != nil || now.Status.Current == now.Status.Stable || now.Status.Abort || slices.Contains([]string{c.From, c.To}, version) {
+	if err != nil || now.Status.Current == now.Status.Stable || now.Status.Abort || verifier.SameVersion(version, c.From) || verifier.SameVersion(version, c.To) {
 		return nil, err
 	}
 	return []task{{ID: path, Note: version, State: running}}, nil

@@ -199,7 +199,7 @@ func (r *reading) ofArm(d document, s verifier.Subject) bool {
 	}
 	if (s.Peers || s.Mixed) && r.fields.version != "" {
 		version, ok := d.text(r.fields.version)
-		return ok && (version == s.Version) != s.Peers
+		return ok && verifier.SameVersion(version, s.Version) != s.Peers
 	}
 	return !s.Peers
 }

@@ -201,15 +201,17 @@ func (s *Store) abandon(ctx context.Context, id string) error {
 	}
 }
 
-// ResumeImports cleans up after imports whose process died: those that were whole are finished, the others taken out. While an import
-// runs there is nothing to do. It may take as long as the import would have.
+// ResumeImports cleans up after imports whose process died: those that were whole are finished, the others taken out. After an upgrade
+// that orders versions by another rule it derives all kinds anew. While an import runs there is nothing to do. It may take as long as
+// the import would have.
 func (s *Store) ResumeImports(ctx context.Context) error { return s.resume(ctx, true) }
 
 // FinishImports is ResumeImports for those alone that were whole, and so belong into reports.
 func (s *Store) FinishImports(ctx context.Context) error { return s.resume(ctx, false) }
 
 func (s *Store) resume(ctx context.Context, all bool) error {
-	open, err := one64(s.pool(ctx), `SELECT COUNT(*) FROM imports WHERE state = 'whole' OR state = 'staging' AND $1 = 1`, bit(all))
+	open, err := one64(s.pool(ctx), `SELECT (SELECT COUNT(*) FROM imports WHERE state = 'whole' OR state = 'staging' AND $1 = 1)
+		+ (SELECT COUNT(*) FROM stale_places)`, bit(all))
 	if err != nil || open.Int64 == 0 {
 		return err
 	}
@@ -239,5 +241,5 @@ func (s *Store) cleanImports(ctx context.Context, all bool) error {
 			return err
 		}
 	}
-	return nil
+	return s.rederiveStale(ctx)
 }

@@ -36,7 +36,7 @@ func drawHistory(r *rapid.T) (h history) {
 		return noon.Add(time.Duration(rapid.IntRange(0, 6).Draw(r, label)) * time.Minute)
 	}
 	for i := range rapid.IntRange(1, 9).Draw(r, "deploys") {
-		d := release(fmt.Sprint(i), rapid.SampledFrom([]string{"1.0", "1.1", "1.2", "abcdef1", "1234567"}).Draw(r, "version"), minute("at"))
+		d := release(fmt.Sprint(i), rapid.SampledFrom([]string{"1.0", "v1", "1.1", "1.1.0", "1.1-hotfix1", "1.2", "abcdef1", "1234567"}).Draw(r, "version"), minute("at"))
 		d.Target = rapid.SampledFrom([]string{"", "", "eu"}).Draw(r, "target")
 		d.Change = rapid.SampledFrom([]verifier.Change{verifier.Release, verifier.Release, verifier.Release, verifier.Config}).Draw(r, "change")
 		d.PreviousVersion = rapid.SampledFrom([]string{"", "", "1.1", "0.9"}).Draw(r, "previous version")
@@ -191,7 +191,7 @@ func isRecount(r *rapid.T, s *Store, service string) {
 		if !d.MovesLive() {
 			reverted[d.ID] = strings.Contains(columns[d.ID], `"Reverted":true`) // says nothing of a deploy that counts for nothing
 		}
-		expected := fmt.Sprintln(d.Key(), lower(d.Environment), d.Version, d.At.UnixMilli(), d.MovesLive(), lower(d.Team), d.Kind, d.Status, d.Change, d.Void,
+		expected := fmt.Sprintln(d.Key(), lower(d.Environment), verifier.VersionKey(d.Version), d.At.UnixMilli(), d.MovesLive(), lower(d.Team), d.Kind, d.Status, d.Change, d.Void,
 			reverted[d.ID], facets(d, "", reverted[d.ID], false))
 		if diff := cmp.Diff(expected, columns[d.ID]); diff != "" {
 			r.Fatalf("%s (-recount +kept):\n%s", d.ID, diff)

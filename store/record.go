@@ -232,20 +232,21 @@ func (t *tx) stateBefore(place string, at int64, id string, next []verifier.Depl
 		return nil, err
 	}
 	if first.PreviousVersion != "" {
-		state.First[first.PreviousVersion] = time.Time{}
+		state.First[verifier.VersionKey(first.PreviousVersion)] = time.Time{}
 	}
-	met := map[string]bool{first.PreviousVersion: true}
+	met := map[string]bool{verifier.VersionKey(first.PreviousVersion): true}
 	for _, d := range append(next, last) {
-		if met[d.Version] {
+		key := verifier.VersionKey(d.Version)
+		if met[key] {
 			continue
 		}
-		met[d.Version] = true
-		seen, err := one64(t, `SELECT MIN(at) `+edge+` AND version = $4`, place, at, id, d.Version)
+		met[key] = true
+		seen, err := one64(t, `SELECT MIN(at) `+edge+` AND version = $4`, place, at, id, key)
 		if err != nil {
 			return nil, err
 		}
 		if seen.Valid {
-			state.First[d.Version] = fromMillis(seen.Int64)
+			state.First[key] = fromMillis(seen.Int64)
 		}
 	}
 	return state, nil
@@ -307,7 +308,7 @@ func (t *tx) insertDeploy(d verifier.Deploy, imported string) error {
 func deployColumns(d verifier.Deploy) ([]any, error) {
 	body, err := json.Marshal(d)
 	return []any{
-		d.ID, d.Place.Key(), lower(d.Environment), d.Version, millis(d.At), bit(d.MovesLive()), d.Commit, string(body), lower(d.Team), d.Kind, d.Status,
+		d.ID, d.Place.Key(), lower(d.Environment), verifier.VersionKey(d.Version), millis(d.At), bit(d.MovesLive()), d.Commit, string(body), lower(d.Team), d.Kind, d.Status,
 		d.Change, bit(d.Void), day(d.At),
 	}, err
 }

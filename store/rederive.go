@@ -11,6 +11,23 @@ import (
 	"verifier/record"
 )
 
+// rederiveStale derives those places anew whose deploys were written when versions were ordered by another rule.
+func (s *Store) rederiveStale(ctx context.Context) error {
+	places, err := collect(s.pool(ctx), scalar[string], `SELECT place FROM stale_places ORDER BY place`)
+	for _, place := range places {
+		if err == nil {
+			err = s.rederive(ctx, place)
+		}
+		if err == nil {
+			err = s.writer.do(ctx, func(t *tx) error { return t.exec(`DELETE FROM stale_places WHERE place = $1`, place) })
+		}
+	}
+	if err != nil {
+		return fmt.Errorf("derive kinds by the present order of versions: %w", err)
+	}
+	return nil
+}
+
 // rederive brings kind, previous and reverted of a whole place to what the fold of all its deploys says, however many they are. It
 // reads beside the writer and writes at most so many rows in one transaction as an import does. What arrives meanwhile derives its
 // own part; so the place is read until there is nothing left to write.
@@ -27,12 +44,12 @@ func (s *Store) rederive(ctx context.Context, place string) error {
 type derived struct {
 	was      string // body of the row; one that was changed meanwhile is left for the next turn
 	now      verifier.Deploy
-	differs  bool  // in kind or previous
+	differs  bool  // in kind, previous or the version's key
 	reverted *bool // nil: as the row says
 }
 
 func (s *Store) rederiveOnce(ctx context.Context, place string) (written int, err error) {
-	rows, err := s.pool(ctx).query(`SELECT body, reverted FROM deploys WHERE place = $1 AND `+visible+` ORDER BY at, id`, place)
+	rows, err := s.pool(ctx).query(`SELECT body, reverted, version FROM deploys WHERE place = $1 AND `+visible+` ORDER BY at, id`, place)
 	if err != nil {
 		return 0, err
 	}
@@ -71,7 +88,8 @@ type fold struct {
 func (f *fold) next(rows *sql.Rows) error {
 	var d derived
 	var reverted bool
-	if err := rows.Scan(&d.was, &reverted); err != nil {
+	var key string
+	if err := rows.Scan(&d.was, &reverted, &key); err != nil {
 		return err
 	}
 	if err := json.Unmarshal([]byte(d.was), &d.now); err != nil {
@@ -82,7 +100,7 @@ func (f *fold) next(rows *sql.Rows) error {
 	}
 	was := d.now
 	d.now = f.state.Next(was, f.mode)
-	d.differs = d.now.Kind != was.Kind || d.now.Previous != was.Previous
+	d.differs = d.now.Kind != was.Kind || d.now.Previous != was.Previous || key != verifier.VersionKey(was.Version)
 	if !was.MovesLive() {
 		if d.differs {
 			f.changed = append(f.changed, d)
@@ -150,6 +168,6 @@ func (t *tx) putDerived(d derived) error {
 	if err != nil {
 		return err
 	}
-	return t.exec(`UPDATE deploys SET kind = $1, body = $2, reverted = $3, facets = $4 WHERE id = $5`,
-		d.now.Kind, string(body), bit(r.reverted), facets(d.now, r.state, r.reverted, r.automatic), d.now.ID)
+	return t.exec(`UPDATE deploys SET kind = $1, body = $2, reverted = $3, facets = $4, version = $5 WHERE id = $6`,
+		d.now.Kind, string(body), bit(r.reverted), facets(d.now, r.state, r.reverted, r.automatic), verifier.VersionKey(d.now.Version), d.now.ID)
 }

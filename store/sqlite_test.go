@@ -63,7 +63,8 @@ func TestOpenSaysWhatIsWrong(t *testing.T) {
 	if _, err := s.write.ExecContext(t.Context(), `INSERT INTO goose_db_version (version_id, is_applied) VALUES (99, 1)`); err != nil {
 		t.Fatal(err)
 	}
-	if err := s.Close(); err != nil {
+	_, known, err := s.versions(t.Context())
+	if err := errors.Join(err, s.Close()); err != nil {
 		t.Fatal(err)
 	}
 	text := filepath.Join(dir, "text.db")
@@ -71,7 +72,7 @@ func TestOpenSaysWhatIsWrong(t *testing.T) {
 		t.Fatal(err)
 	}
 	for path, want := range map[string]string{
-		newer: "its schema is version 99 and this program knows 4: use a newer verifier, or restore a backup",
+		newer: fmt.Sprintf("its schema is version 99 and this program knows %d: use a newer verifier, or restore a backup", known),
 		text:  "it is damaged, or no store of verifier", dir: "it is a folder; write a file in it",
 		filepath.Join(dir, "none", "v.db"): "its folder is missing", "postgres://u:secret@db/v": "only SQLite files",
 	} {

@@ -79,7 +79,7 @@ func truth(d verifier.Deploy, history []verifier.Past, automatic bool) (bad *boo
 	}
 	var next *verifier.Past // the release after it
 	for i := range history {
-		if p := &history[i]; p.Deploy.MovesLive() && d.Before(p.Deploy) && p.Deploy.Version != d.Version {
+		if p := &history[i]; p.Deploy.MovesLive() && d.Before(p.Deploy) && !verifier.SameVersion(p.Deploy.Version, d.Version) {
 			next = p
 		}
 	}

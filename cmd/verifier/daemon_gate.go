@@ -63,7 +63,7 @@ func (d *Daemon) gateHistory(ctx context.Context, c *lifecycle.GateCase, environ
 	var ids []string
 	for _, history := range histories {
 		for _, p := range history {
-			if p.Deploy.Version == c.Version {
+			if verifier.SameVersion(p.Deploy.Version, c.Version) {
 				ids = append(ids, p.Deploy.ID)
 			}
 		}
@@ -91,7 +91,7 @@ func (d *Daemon) gateHistory(ctx context.Context, c *lifecycle.GateCase, environ
 // gateSubject is what the audit keeps overrides under.
 func gateSubject(p verifier.Place, version string) string {
 	parts := []string{"gate"}
-	for _, part := range []string{strings.ToLower(p.Service), strings.ToLower(p.Environment), strings.ToLower(p.Target), version} {
+	for _, part := range []string{strings.ToLower(p.Service), strings.ToLower(p.Environment), strings.ToLower(p.Target), verifier.VersionKey(version)} {
 		parts = append(parts, url.PathEscape(part))
 	}
 	return strings.Join(parts, "/")

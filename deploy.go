@@ -204,7 +204,14 @@ type Delivery struct {
 	By         string              `json:"by,omitempty"` // the token's name, or the hook's
 	Outcome    DeliveryOutcome     `json:"outcome"`
 	Problem    string              `json:"problem,omitempty"` // why it is not recorded as a deploy
+
+	// KeepConflicts keeps the delivery as Conflict where a deploy contradicts the record, and records its other deploys. Without it
+	// nothing is recorded.
+	KeepConflicts bool `json:"-"`
 }
+
+// Unresolved are the outcomes of deliveries that a person has to look at, and that can be replayed.
+var Unresolved = []DeliveryOutcome{Unmapped, Unreadable, Conflict}
 
 // DeliveryOutcome is what became of a delivery.
 type DeliveryOutcome string
@@ -215,6 +222,7 @@ const (
 	Ignored    DeliveryOutcome = "ignored"    // says nothing about a deploy
 	Unmapped   DeliveryOutcome = "unmapped"   // says too little: a mapping of the hook has to say more
 	Unreadable DeliveryOutcome = "unreadable" // is not what the tool is known to send
+	Conflict   DeliveryOutcome = "conflict"   // contradicts what is known of a deploy with that id
 	Refused    DeliveryOutcome = "refused"    // the sender did not prove who it is
 )
 
@@ -225,17 +233,35 @@ type Receipt struct {
 	State        State  `json:"state"`
 	URL          string `json:"url"`
 	New          bool   `json:"-"` // something new was recorded: 202, else 200
+
+	Conflict *ConflictError `json:"-"` // the event contradicts what is known of the deploy, and changed nothing
 }
 
-const nameRunes = "._/:@+- "
-
-// NameProblem says what is wrong with a service, environment, target or team name; empty when nothing is.
-// Names are 1 to 200 letters, digits, spaces and ._/:@+-
+// NameProblem says what is wrong with a service, environment, target or team name; empty when nothing is. Names are 1 to 200 printable
+// characters without double quotes, backticks, backslashes, < and >: what people write, and what every query language can escape.
 func NameProblem(s string) string {
 	n := 0
 	for _, r := range s {
 		n++
-		if !isLetterOrDigit(r) && !strings.ContainsRune(nameRunes, r) {
+		if !isPrintable(r) && r != joiner || strings.ContainsRune("\"`\\<>", r) {
+			return "has " + quoteRune(r) + "; use printable characters without double quotes, backticks, backslashes, < and >"
+		}
+	}
+	return lengthProblem(n)
+}
+
+// joiner makes one emoji of several.
+const joiner = '\u200d'
+
+const plainRunes = "._/:@+- "
+
+// PlainNameProblem says what is wrong with the name of a host, a label or a rule; empty when nothing is. Such names are 1 to 200
+// letters, digits, spaces and ._/:@+-
+func PlainNameProblem(s string) string {
+	n := 0
+	for _, r := range s {
+		n++
+		if !isLetterOrDigit(r) && !strings.ContainsRune(plainRunes, r) {
 			return "has " + quoteRune(r) + "; use letters, digits, spaces and ._/:@+-"
 		}
 	}

@@ -18,7 +18,7 @@ var mayImport = map[string][]string{
 	"words":     {},
 	"record":    {"verifier"},
 	"outbound":  {"verifier"},
-	"intake":    {"verifier", "outbound"},
+	"intake":    {"verifier", "outbound", "words"},
 	"rules":     {"verifier", "stats"},
 	"sources":   {"verifier", "outbound"},
 	"lifecycle": {"verifier", "rules", "record"},

@@ -178,7 +178,7 @@ func (w wireCase) check() error {
 
 func (w wireSeries) parse() (Series, error) {
 	s := Series{Name: w.Name, Kind: w.Kind, Worse: w.Worse, Unit: w.Unit}
-	if problem := verifier.NameProblem(w.Name); problem != "" {
+	if problem := verifier.PlainNameProblem(w.Name); problem != "" {
 		return s, errors.New(problem)
 	}
 	if w.Kind != Count && w.Kind != Ratio && w.Kind != Value {

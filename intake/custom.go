@@ -120,7 +120,7 @@ func customDeploy(values map[string]any, received time.Time) (verifier.Deploy, e
 	}
 	if list, ok := values["hosts"].([]any); ok {
 		for _, host := range list {
-			if name := worded(host); verifier.NameProblem(name) == "" && len(d.Hosts) < maxHosts {
+			if name := worded(host); verifier.PlainNameProblem(name) == "" && len(d.Hosts) < maxHosts {
 				d.Hosts = append(d.Hosts, name)
 			}
 		}

@@ -113,7 +113,8 @@ func (h *handler) hooked(w http.ResponseWriter, r *http.Request) {
 	h.take(w, r, hook, hook.completed(r.Context(), delivery))
 }
 
-// take records what a delivery means. What says nothing, or is not understood, is kept to be looked at.
+// take records what a delivery means. What is no deploy is kept, to be looked at and replayed. It is answered 200, for the sender can do
+// nothing about it and some switch a hook off after errors; 422 is for what this tool does not send at all.
 func (h *handler) take(w http.ResponseWriter, r *http.Request, hook *hook, d verifier.Delivery) {
 	mapped, err := hook.mapped(d)
 	switch {
@@ -125,6 +126,7 @@ func (h *handler) take(w http.ResponseWriter, r *http.Request, hook *hook, d ver
 		d.Outcome, d.Problem = verifier.Ignored, mapped.Ignored
 	}
 	if err == nil && len(mapped.Deploys) > 0 {
+		d.KeepConflicts = true
 		h.record(w, r, d, mapped.Deploys)
 		return
 	}
@@ -147,19 +149,28 @@ func (h *handler) keep(w http.ResponseWriter, r *http.Request, d verifier.Delive
 	answer(w, http.StatusOK, map[string]string{string(d.Outcome): d.Problem})
 }
 
+// record writes the deploys of a delivery and answers with the first of them. Where none fits the record, it says why.
 func (h *handler) record(w http.ResponseWriter, r *http.Request, d verifier.Delivery, deploys []verifier.Deploy) {
 	receipts, err := h.recorder.Record(r.Context(), d, deploys)
 	if err != nil {
 		h.fail(w, r, err)
 		return
 	}
-	status := http.StatusOK
-	for _, receipt := range receipts {
+	status, first := http.StatusOK, -1
+	for i, receipt := range receipts {
 		if receipt.New {
 			status = http.StatusAccepted
 		}
+		if first < 0 && receipt.Conflict == nil {
+			first = i
+		}
 	}
-	answer(w, status, receipts[0])
+	if first < 0 {
+		conflict := receipts[0].Conflict
+		answer(w, http.StatusOK, map[string]any{string(verifier.Conflict): conflict.Error(), "errors": conflict.Fields()})
+		return
+	}
+	answer(w, status, receipts[first])
 }
 
 // read is the body, at most MaxBody.

@@ -139,8 +139,8 @@ func fuzzTool(f *testing.F, tool string) {
 				t.Fatal("nothing came of it, and nobody says why")
 			}
 			for _, d := range mapped.Deploys {
-				if problem := hooks[tool].problems(d, now); problem != nil || !strings.HasPrefix(d.ID, tool+":") || d.Status == "" {
-					t.Fatalf("%+v: %v", d, problem)
+				if problem := hooks[tool].unfit(d, now); problem != "" || !strings.HasPrefix(d.ID, tool+":") || d.Status == "" {
+					t.Fatalf("%+v: %s", d, problem)
 				}
 			}
 		}

@@ -11,11 +11,13 @@ import (
 	"slices"
 	"strings"
 	"time"
+	"unicode"
 
 	"github.com/expr-lang/expr/vm"
 
 	"verifier"
 	"verifier/outbound"
+	"verifier/words"
 )
 
 // Hook is how a tool proves who it is, and what its words mean.
@@ -200,67 +202,85 @@ func (h *hook) mapped(in verifier.Delivery) (Mapped, error) {
 		return Mapped{}, err
 	}
 	var out Mapped
+	var unmapped []string
 	for _, e := range events {
 		why, skip := h.apply(&e)
-		switch {
-		case skip:
+		if skip {
 			ignored = why
-		case why != "":
-			out.Unmapped = why
-		default:
-			if err := h.problems(e.Deploy, in.ReceivedAt); err != nil {
-				return Mapped{}, err
-			}
-			out.Deploys = append(out.Deploys, e.Deploy)
+			continue
 		}
+		if e.Deploy = fitting(e.Deploy); why == "" {
+			why = h.unfit(e.Deploy, in.ReceivedAt)
+		}
+		if why != "" {
+			unmapped = append(unmapped, why)
+			continue
+		}
+		out.Deploys = append(out.Deploys, e.Deploy)
 	}
+	out.Unmapped = allReasons(unmapped)
 	if len(out.Deploys) == 0 && out.Unmapped == "" {
 		out.Ignored = ignored
 	}
 	return out, nil
 }
 
-// problems names every bad field of a deploy where the tool says it.
-func (h *hook) problems(d verifier.Deploy, now time.Time) error {
-	var problems []verifier.FieldError
-	bad := func(field, problem string) {
-		if problem == "" {
-			return
+// maxReasons is how many events of one delivery are told of.
+const maxReasons = 5
+
+func allReasons(reasons []string) string {
+	more := ""
+	if n := len(reasons) - maxReasons; n > 0 {
+		reasons, more = reasons[:maxReasons], fmt.Sprintf("; and %s more", words.CountOf(n, "event", "events"))
+	}
+	return strings.Join(reasons, "; ") + more
+}
+
+// fitting is the deploy without what it can do without: a link that cannot be followed, and the rest of a text that is too long. A tool's
+// event is not lost over them.
+func fitting(d verifier.Deploy) verifier.Deploy {
+	d = tidied(d)
+	for _, link := range []*string{&d.URL, &d.Repository} {
+		if linkProblem(*link) != "" {
+			*link = ""
 		}
-		if where := h.where[field]; where != "" {
-			field = where
+	}
+	d.By, d.Rollback.Reason = shortened(d.By), shortened(d.Rollback.Reason)
+	if len(d.Labels) > 0 {
+		d.Labels = maps.Clone(d.Labels)
+		for name, value := range d.Labels {
+			d.Labels[name] = shortened(value)
 		}
-		problems = append(problems, verifier.FieldError{Field: field, Problem: problem})
 	}
-	bad("service", verifier.NameProblem(d.Service))
-	bad("environment", verifier.NameProblem(d.Environment))
-	bad("version", verifier.VersionProblem(d.Version))
-	if d.Target != "" {
-		bad("target", verifier.NameProblem(d.Target))
+	return d
+}
+
+// shortened is one line of text that fits.
+func shortened(s string) string {
+	if textProblem(s) == "" {
+		return s
 	}
-	if d.Team != "" {
-		bad("team", verifier.NameProblem(d.Team))
+	s = strings.Map(func(r rune) rune {
+		if unicode.IsControl(r) || r == unicode.ReplacementChar {
+			return ' '
+		}
+		return r
+	}, strings.ToValidUTF8(s, " "))
+	if len(s) > maxText {
+		s = strings.ToValidUTF8(s[:maxText-len("…")], "") + "…"
 	}
-	if d.PreviousVersion != "" {
-		bad("previous_version", verifier.VersionProblem(d.PreviousVersion))
+	return s
+}
+
+// unfit names every bad field of a deploy where the tool says it; empty: nothing is bad.
+func (h *hook) unfit(d verifier.Deploy, now time.Time) string {
+	list := problems(d, now)
+	for i, p := range list {
+		if where := h.where[p.Field]; where != "" {
+			list[i].Field = where
+		}
 	}
-	if !slices.Contains(verifier.Changes, d.Change) {
-		bad("change", fmt.Sprintf("%.40q is none; write release, config, toggle, infra or scale", d.Change))
-	}
-	for name, value := range d.Labels {
-		bad("labels."+name, textProblem(value))
-	}
-	bad("id", idProblem(d.ID))
-	bad("at", timeProblem(d.At, now))
-	bad("by", textProblem(d.By))
-	bad("commit", textProblem(d.Commit))
-	bad("group", textProblem(d.Group))
-	bad("url", textProblem(d.URL))
-	bad("repository", textProblem(d.Repository))
-	if len(problems) == 0 {
-		return nil
-	}
-	return &verifier.InvalidError{Fields: problems}
+	return (&verifier.InvalidError{Fields: list}).Error()
 }
 
 // misread says in the sender's words where JSON is of another kind than expected; Go's types mean nothing to an operator.

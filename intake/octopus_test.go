@@ -102,14 +102,17 @@ func TestOctopusTroubles(t *testing.T) {
 	for want, change := range map[string]func(string) string{
 		"Payload.Event": func(string) string { return `{"Payload":{}}` },
 		"body":          func(string) string { return `[` },
-		"Occurred": func(s string) string {
-			return strings.Replace(s, `"Occurred": "2023-09-19`, `"Occurred": "2093-09-19`, 1)
-		},
 	} {
 		_, _, err := mapped("octopus", octopusDelivery(t, change))
 		if !errors.Is(err, verifier.ErrInvalid) || !strings.Contains(err.Error(), want) {
 			t.Errorf("%v, want an invalid %s", err, want)
 		}
+	}
+	_, why, err := mapped("octopus", octopusDelivery(t, func(s string) string {
+		return strings.Replace(s, `"Occurred": "2023-09-19`, `"Occurred": "2093-09-19`, 1)
+	}))
+	if err != nil || !strings.HasPrefix(why, "Payload.Event.Occurred: is ") {
+		t.Errorf("a time ahead is %q, %v", why, err)
 	}
 }
 

@@ -16,7 +16,7 @@ func (l *loader) add(r rule, base verifier.Rule, p place) {
 		l.bad(p, nil, "the rule has no name; write name: error-ratio")
 		return
 	}
-	if problem := verifier.NameProblem(r.Name); problem != "" {
+	if problem := verifier.PlainNameProblem(r.Name); problem != "" {
 		l.bad(p, []string{"name"}, "%s", problem)
 	}
 	if known, twice := l.names[strings.ToLower(r.Name)]; twice {

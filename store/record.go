@@ -4,8 +4,10 @@ import (
 	"context"
 	"database/sql"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"maps"
+	"strings"
 	"time"
 
 	"verifier"
@@ -17,7 +19,8 @@ type Decide = func(*verifier.Scene) (verifier.Effects, error)
 
 // Record writes one delivery with the deploys that were mapped from it, all or nothing. Facts about a known deploy are joined,
 // kinds and previous versions of the place rewritten from the deploy's time on, and decide (nil: nothing) is asked once for each
-// deploy that brought something new; its effects are in the same transaction. The receipts say how each deploy stands now.
+// deploy that brought something new; its effects are in the same transaction. The receipts say how each deploy stands now. A deploy
+// that contradicts the record fails the whole delivery, or, with KeepConflicts, is told in its receipt.
 func (s *Store) Record(ctx context.Context, delivery verifier.Delivery, deploys []verifier.Deploy, decide Decide) ([]verifier.Receipt, error) {
 	var receipts []verifier.Receipt
 	err := s.writer.do(ctx, func(t *tx) error {
@@ -28,14 +31,35 @@ func (s *Store) Record(ctx context.Context, delivery verifier.Delivery, deploys 
 		for _, d := range deploys {
 			d.Tool, d.RecordedAt = delivery.Tool, delivery.ReceivedAt
 			r, err := s.recordOne(t, d, delivery.ReceivedAt, decide)
+			if delivery.KeepConflicts && errors.As(err, &r.Conflict) { // found before anything was written
+				r.ID, err = d.ID, nil
+			}
 			if err != nil {
 				return err
 			}
 			receipts = append(receipts, r)
 		}
-		return nil
+		return t.noteConflicts(delivery, receipts)
 	})
 	return receipts, err
+}
+
+// noteConflicts keeps a delivery whose deploys contradict the record as a conflict, whatever else it is.
+func (t *tx) noteConflicts(d verifier.Delivery, receipts []verifier.Receipt) error {
+	var problems []string
+	for _, r := range receipts {
+		if r.Conflict != nil {
+			problems = append(problems, r.Conflict.Error())
+		}
+	}
+	if len(problems) == 0 {
+		return nil
+	}
+	if d.Problem != "" {
+		problems = append(problems, d.Problem)
+	}
+	d.Outcome, d.Problem = verifier.Conflict, strings.Join(problems, "; ")
+	return t.putDelivery(d)
 }
 
 func (t *tx) putDelivery(d verifier.Delivery) error {

@@ -79,6 +79,22 @@ func suite(t *testing.T, open func(testing.TB) *Store) {
 			t.Errorf("half of the delivery was recorded: %v", err)
 		}
 	})
+	t.Run("a delivery that keeps conflicts loses none of its other deploys", func(t *testing.T) {
+		s := open(t)
+		put(t, s, release("a", "1.0", noon), nil)
+		d := verifier.Delivery{ID: "x", Tool: "octopus", ReceivedAt: noon, KeepConflicts: true}
+		receipts, err := s.Record(t.Context(), d, []verifier.Deploy{release("a", "2.0", noon), release("b", "1.1", noon.Add(time.Minute))}, nil)
+		if err != nil || len(receipts) != 2 || receipts[0].Conflict == nil || receipts[1].Conflict != nil || !receipts[1].New {
+			t.Fatalf("got %+v, %v", receipts, err)
+		}
+		if known, err := s.Deploy(t.Context(), "b"); err != nil || known.Version != "1.1" {
+			t.Errorf("got %+v, %v", known, err)
+		}
+		kept, _, err := s.Deliveries(t.Context(), verifier.DeliveryFilter{Page: verifier.Page{Limit: 10}, Outcome: verifier.Conflict})
+		if err != nil || len(kept) != 1 || !strings.Contains(kept[0].Problem, `known with "1.0"`) {
+			t.Errorf("kept %+v, %v", kept, err)
+		}
+	})
 	t.Run("a claim is exclusive, and a save that comes too late is a conflict", func(t *testing.T) {
 		s := open(t)
 		put(t, s, release("a", "1.0", noon), watch)

@@ -2,6 +2,7 @@ package web
 
 import (
 	"net/http"
+	"slices"
 
 	"verifier"
 )
@@ -17,7 +18,7 @@ type hooksView struct {
 // hooksPage lists deliveries, without an outcome all.
 func (s *server) hooksPage(r *http.Request) (title string, _ any, _ error) {
 	q := queryOf(r, "limit", "after", "tool", "outcome")
-	outcomes := []verifier.DeliveryOutcome{verifier.Unmapped, verifier.Unreadable, verifier.Ignored, verifier.Recorded}
+	outcomes := append(slices.Clone(verifier.Unresolved), verifier.Ignored, verifier.Recorded)
 	f := verifier.DeliveryFilter{Page: q.page(), Tool: q.text("tool"), Outcome: oneOf(q, "outcome", outcomes...)}
 	if err := q.err(); err != nil {
 		return "", nil, err

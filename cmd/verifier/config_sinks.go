@@ -147,7 +147,7 @@ func (c *Config) checkSinks(p *problems) {
 		if problem := c.Sinks[name].problem; problem != "" {
 			p.bad(key{"sinks", name, "type"}, "%s", problem)
 		}
-		if problem := verifier.NameProblem(name); problem != "" {
+		if problem := verifier.PlainNameProblem(name); problem != "" {
 			p.bad(key{"sinks", name}, "%s", problem)
 		}
 	}

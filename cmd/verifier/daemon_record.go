@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"net/url"
+	"slices"
 	"strings"
 	"time"
 
@@ -34,8 +35,13 @@ func (r recorder) Record(ctx context.Context, delivery verifier.Delivery, deploy
 	if delivery.Outcome == "" {
 		delivery.Outcome = verifier.Recorded
 	}
+	for _, receipt := range receipts {
+		if receipt.Conflict != nil {
+			delivery.Outcome, delivery.Problem = verifier.Conflict, receipt.Conflict.Error()
+		}
+	}
 	r.metrics.Delivered(delivery.Tool, delivery.Outcome)
-	if delivery.Outcome == verifier.Unmapped || delivery.Outcome == verifier.Unreadable {
+	if slices.Contains(verifier.Unresolved, delivery.Outcome) {
 		r.log.Warn("a delivery is no deploy", "hook", delivery.Tool, "delivery", delivery.ID, "outcome", delivery.Outcome, "why", delivery.Problem)
 	}
 	for i := range receipts {

@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"slices"
@@ -19,8 +18,8 @@ import (
 
 func hooksCommand() *cobra.Command {
 	c := &cobra.Command{
-		Use: "hooks", Short: "List what deploy tools sent, and read it again by a mended mapping",
-		Long: "What deploy tools sent is kept as it came (retention.deliveries, 30 days). What no mapping of hooks.NAME.map makes a deploy of is\nunmapped: mend the mapping, and replay.",
+		Use: "hooks", Short: "List what deploy tools sent, and replay it with a fixed mapping",
+		Long: "The daemon keeps what deploy tools sent (retention.deliveries, 30 days). A delivery that hooks.NAME.map does not turn into a deploy is\nunmapped: fix the mapping, and replay. One that contradicts a known deploy is a conflict.",
 	}
 	c.AddCommand(hooksListCommand(), hooksReplayCommand())
 	return c
@@ -50,7 +49,7 @@ func deliveryFilter(c *cobra.Command) (verifier.DeliveryFilter, error) {
 }
 
 func hooksListCommand() *cobra.Command {
-	outcomes := []verifier.DeliveryOutcome{verifier.Recorded, verifier.Ignored, verifier.Unmapped, verifier.Unreadable}
+	outcomes := append([]verifier.DeliveryOutcome{verifier.Recorded, verifier.Ignored}, verifier.Unresolved...)
 	c := &cobra.Command{
 		Use: "list", Short: "List deliveries, newest first", Args: cobra.NoArgs,
 		Example: "  verifier hooks list --outcome unmapped\n  verifier hooks list --tool teamcity --id 7f3c --body",
@@ -101,7 +100,7 @@ func shownDeliveries(list []verifier.Delivery) []shownDelivery {
 
 func printDeliveries(w io.Writer, list []verifier.Delivery, body bool, zone *time.Location) {
 	if len(list) == 0 {
-		fmt.Fprintln(w, "no delivery is like that")
+		fmt.Fprintln(w, "No matching deliveries.")
 		return
 	}
 	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
@@ -118,9 +117,9 @@ func printDeliveries(w io.Writer, list []verifier.Delivery, body bool, zone *tim
 
 func hooksReplayCommand() *cobra.Command {
 	c := &cobra.Command{
-		Use: "replay", Short: "Read unmapped and unreadable deliveries again, by the mapping as it is now", Args: cobra.NoArgs,
-		Long: "Prints what the mapping as it is now makes of deliveries that were unmapped or unreadable. --apply records the deploys. They get no\n" +
-			"watch: nobody is told of them, and nothing is rolled back.",
+		Use: "replay", Short: "Read unmapped, unreadable and conflicting deliveries again with the current mapping", Args: cobra.NoArgs,
+		Long: "Prints what the current mapping makes of deliveries that were unmapped, unreadable or in conflict with the record. --apply records\n" +
+			"the deploys. They are not watched: they send no alerts and are never rolled back.",
 		Example: "  verifier hooks replay --tool teamcity\n  verifier hooks replay --tool teamcity --apply",
 		RunE: func(c *cobra.Command, _ []string) error {
 			f, err := deliveryFilter(c)
@@ -166,7 +165,7 @@ type replayed struct {
 // all replays every delivery that was not understood, the oldest first.
 func (r *replay) all(ctx context.Context, s *store.Store, hooks intake.Hooks, f verifier.DeliveryFilter, apply bool) error {
 	var list []verifier.Delivery
-	for _, outcome := range []verifier.DeliveryOutcome{verifier.Unmapped, verifier.Unreadable} {
+	for _, outcome := range verifier.Unresolved {
 		f.Outcome, f.After, f.Limit = outcome, "", 500
 		for {
 			page, next, err := s.Deliveries(ctx, f)
@@ -216,15 +215,14 @@ func (r *replay) one(ctx context.Context, s *store.Store, hooks intake.Hooks, d 
 	if !apply {
 		return one, nil
 	}
+	d.KeepConflicts = true
 	receipts, err := s.Record(ctx, d, one.Deploys, nil)
-	var conflict *verifier.ConflictError
-	if errors.As(err, &conflict) {
-		one.Problem = conflict.Error()
-		r.Still++
-		return one, nil
-	}
 	for _, receipt := range receipts {
-		if !receipt.New {
+		switch {
+		case receipt.Conflict != nil && one.Problem == "":
+			one.Problem = receipt.Conflict.Error()
+			r.Still++
+		case !receipt.New:
 			r.Known++
 		}
 	}
@@ -243,7 +241,7 @@ func (r *replay) print(w io.Writer, apply bool, zone *time.Location) {
 	}
 	switch {
 	case r.Deliveries == 0:
-		fmt.Fprintln(w, "nothing to replay: no delivery is unmapped or unreadable")
+		fmt.Fprintln(w, "nothing to replay: no delivery is unmapped, unreadable or a conflict")
 	case apply:
 		fmt.Fprintf(w, "%d deliveries read again: %d deploys recorded, %d of them known already; %d deliveries are no deploy still\n", r.Deliveries, r.Deploys, r.Known, r.Still)
 	default:

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"fmt"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -69,5 +70,50 @@ func TestReplayOfUnmappedDeliveries(t *testing.T) {
 	}
 	if out := run("hooks", "replay", "--apply"); !strings.Contains(out, "nothing to replay") {
 		t.Errorf("the second hooks replay says\n%s", out)
+	}
+}
+
+// TestConflictIsKept posts a build that contradicts a known one: the answer is 200, as for everything that is kept, it is listed, and a replay
+// says what it contradicts. The API answers 409 and keeps nothing.
+func TestConflictIsKept(t *testing.T) {
+	f := openFront(t, frontConfig+"hooks: {jenkins: {header: X-Key, secret: s3cret, map: [{job: '*', service: parameter.SERVICE, environment: production, version: parameter.VERSION}]}}\n", frontRules)
+	defer f.stop()
+	build := func(version string) string {
+		return fmt.Sprintf(`{"name":"main","build":{"full_url":"http://j/job/cart/job/main/12/","number":12,"phase":"FINALIZED","status":"SUCCESS","parameters":{"SERVICE":"cart","VERSION":%q}}}`, version)
+	}
+	if code := f.ask(http.MethodPost, "/v1/hooks/jenkins", build("1.0"), nil, "X-Key", "s3cret"); code != http.StatusAccepted {
+		t.Fatalf("the first is answered %d", code)
+	}
+	var answer struct {
+		Conflict string
+		Errors   []verifier.FieldError
+	}
+	if code := f.ask(http.MethodPost, "/v1/hooks/jenkins", build("1.1"), &answer, "X-Key", "s3cret"); code != http.StatusOK || len(answer.Errors) != 1 || answer.Errors[0].Field != "version" {
+		t.Errorf("the conflict is answered %d, %+v", code, answer)
+	}
+	run := func(args ...string) string {
+		t.Helper()
+		code, out := command(t, append(args, "--config", filepath.Join(f.folder, "verifier.yaml"))...)
+		if code != exitOK {
+			t.Fatalf("%v: exit %d: %s", args, code, out)
+		}
+		return out
+	}
+	if out := run("hooks", "list", "--outcome", "conflict"); !strings.Contains(out, `version: deploy "jenkins:cart/main/12" is known with "1.0", not "1.1"`) {
+		t.Errorf("hooks list says\n%s", out)
+	}
+	for range 2 {
+		if out := run("hooks", "replay", "--apply"); !strings.Contains(out, `no deploy: version: deploy "jenkins:cart/main/12" is known`) || !strings.Contains(out, "1 deliveries are no deploy still") {
+			t.Errorf("hooks replay says\n%s", out)
+		}
+	}
+	if page := f.text("/hooks?outcome=conflict"); !strings.Contains(page, "verifier hooks replay --tool jenkins") {
+		t.Errorf("the page says\n%s", page)
+	}
+	if code := f.ask(http.MethodPost, "/v1/deploys", `{"id":"jenkins:cart/main/12","service":"pay","environment":"production","version":"1.0"}`, nil); code != http.StatusConflict {
+		t.Errorf("the API answers a conflict with %d", code)
+	}
+	if out := run("hooks", "list", "--tool", "api"); strings.Contains(out, "conflict") {
+		t.Errorf("hooks list says\n%s", out)
 	}
 }

@@ -22,8 +22,8 @@ func importCommand() *cobra.Command {
 		Long: `Add deploys of the past to the record, all or nothing.
 
 The first line names the columns: at, service, environment, version, and of your choice status, team, id, target, change, by, commit,
-group, url, started_at, previous_version and hosts (with ; between them). Times are RFC 3339, or "2016-09-01 10:00" in the
-configuration's time zone. The file is read twice: nothing is written before every line was found good, and reports see the deploys
+group, url, repository, started_at, previous_version and hosts (with ; between them). --ignore-column leaves others out. Times are RFC
+3339, with a blank instead of the T and before the offset too; without an offset they are in the configuration's time zone. The file is read twice: nothing is written before every line was found good, and reports see the deploys
 only when all are in. A running daemon goes on. Deploys that are known already are left as they are; so a second import of the same
 file adds nothing. Imported deploys are not watched.`,
 		RunE: func(c *cobra.Command, args []string) error {
@@ -32,6 +32,7 @@ file adds nothing. Imported deploys are not watched.`,
 	}
 	addStoreFlags(c)
 	addFormatFlag(c)
+	c.Flags().StringSlice("ignore-column", nil, "name of a column that is not read; may be repeated")
 	return c
 }
 
@@ -42,8 +43,9 @@ func importFile(c *cobra.Command, s *store.Store, cfg *Config, path string) erro
 	}
 	defer f.Close()
 	now := time.Now()
+	ignored, _ := c.Flags().GetStringSlice("ignore-column")
 	lines := 0
-	if err := intake.ReadCSV(f, now, cfg.zone, func(int, verifier.Deploy) error { lines++; return nil }); err != nil {
+	if err := intake.ReadCSV(f, now, cfg.zone, func(int, verifier.Deploy) error { lines++; return nil }, ignored...); err != nil {
 		return fmt.Errorf("%s: nothing was imported: %w", path, err)
 	}
 	if lines == 0 {
@@ -52,7 +54,7 @@ func importFile(c *cobra.Command, s *store.Store, cfg *Config, path string) erro
 	if _, err := f.Seek(0, io.SeekStart); err != nil {
 		return fmt.Errorf("read the deploys again: %w", err)
 	}
-	id, added, err := stageAll(c.Context(), s, filepath.Base(path), f, now, cfg)
+	id, added, err := stageAll(c.Context(), s, filepath.Base(path), f, now, cfg, ignored)
 	if err != nil {
 		return fmt.Errorf("%s: nothing was imported: %w", path, err)
 	}
@@ -65,7 +67,7 @@ func importFile(c *cobra.Command, s *store.Store, cfg *Config, path string) erro
 }
 
 // stageAll writes all deploys into an import that only has to be finished, or leaves nothing behind.
-func stageAll(ctx context.Context, s *store.Store, name string, from io.Reader, now time.Time, cfg *Config) (id string, added int, err error) {
+func stageAll(ctx context.Context, s *store.Store, name string, from io.Reader, now time.Time, cfg *Config, ignored []string) (id string, added int, err error) {
 	id, err = s.BeginImport(ctx, name, whoami(), now)
 	if err != nil {
 		return "", 0, err
@@ -93,7 +95,7 @@ func stageAll(ctx context.Context, s *store.Store, name string, from io.Reader, 
 			return nil
 		}
 		return stage()
-	})
+	}, ignored...)
 	if err == nil {
 		err = stage()
 	}

@@ -129,7 +129,7 @@ func tokenCreateCommand() *cobra.Command {
 			if len(args) == 1 {
 				t.Name = args[0]
 			}
-			if problem := verifier.NameProblem(t.Name); problem != "" {
+			if problem := verifier.PlainNameProblem(t.Name); problem != "" {
 				return fmt.Errorf("the token's name %.40q %s", t.Name, problem)
 			}
 			if text, _ := c.Flags().GetString("for"); text != "" {

@@ -288,6 +288,10 @@ func (s *server) explain(w http.ResponseWriter, r *http.Request) {
 		Problem(w, r, err)
 		return
 	}
+	if err := s.knows(r.Context(), q.text("environment")); err != nil {
+		Problem(w, r, err)
+		return
+	}
 	e, err := s.Explain(r.Context(), q.text("service"), q.text("environment"), q.text("target"), at)
 	answered(w, r, e, err)
 }

@@ -1,6 +1,7 @@
 package web
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -18,8 +19,23 @@ func (s *server) gate(w http.ResponseWriter, r *http.Request) {
 		Problem(w, r, err)
 		return
 	}
-	a, err := s.Gate(r.Context(), body.place(), body.Version)
+	a, err := s.askGate(r.Context(), body)
 	answered(w, r, a, err)
+}
+
+// askGate asks about a place that somebody knows: a mistyped environment has no gate, and would be passed.
+func (s *server) askGate(ctx context.Context, b gateBody) (verifier.GateAnswer, error) {
+	if err := s.knows(ctx, b.Environment); err != nil {
+		return verifier.GateAnswer{}, err
+	}
+	return s.Gate(ctx, b.place(), b.Version)
+}
+
+func (s *server) knows(ctx context.Context, environment string) error {
+	if s.Known == nil {
+		return nil
+	}
+	return s.Known(ctx, environment)
 }
 
 // overrideGate lets a version pass on a person's word.
@@ -27,7 +43,7 @@ func (s *server) overrideGate(w http.ResponseWriter, r *http.Request) {
 	var body gateBody
 	err := read(w, r, &body)
 	if err == nil {
-		err = body.checkOverride()
+		err = s.checkOverride(r.Context(), body)
 	}
 	if err != nil {
 		Problem(w, r, err)
@@ -71,14 +87,17 @@ func (b gateBody) problems() (bad []verifier.FieldError) {
 	return bad
 }
 
-func (b gateBody) checkOverride() error {
+func (s *server) checkOverride(ctx context.Context, b gateBody) error {
 	bad := b.problems()
 	if strings.TrimSpace(b.Reason) == "" {
 		bad = append(bad, verifier.FieldError{Field: "reason", Problem: "is missing; say why, for the record and for the team"})
 	} else if problem := textProblem(b.Reason); problem != "" {
 		bad = append(bad, verifier.FieldError{Field: "reason", Problem: problem})
 	}
-	return invalid(bad)
+	if err := invalid(bad); err != nil {
+		return err
+	}
+	return s.knows(ctx, b.Environment)
 }
 
 // maxResults is the largest report of a test runner that is read.
@@ -124,7 +143,7 @@ func (s *server) gatePage(r *http.Request) (title string, _ any, _ error) {
 	if err := q.err(); err != nil {
 		return "", nil, err
 	}
-	a, err := s.Gate(r.Context(), out.Asked.place(), out.Asked.Version)
+	a, err := s.askGate(r.Context(), out.Asked)
 	out.Answer, out.Here = &a, r.URL.RequestURI()
 	return "Gate", out, err
 }
@@ -134,7 +153,7 @@ func (s *server) pressedGate(w http.ResponseWriter, r *http.Request) {
 	s.press(w, r, "/gate?"+r.URL.RawQuery, func() error {
 		q := r.URL.Query()
 		body := gateBody{q.Get("service"), q.Get("environment"), q.Get("target"), q.Get("version"), r.PostForm.Get("reason")}
-		err := body.checkOverride()
+		err := s.checkOverride(r.Context(), body)
 		if err == nil {
 			_, err = s.Override(r.Context(), body.place(), body.Version, body.Reason)
 		}

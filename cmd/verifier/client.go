@@ -14,6 +14,9 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
+
+	"verifier/web"
+	"verifier/words"
 )
 
 // client asks a running server.
@@ -21,6 +24,7 @@ type client struct {
 	server string
 	token  string
 	http   *http.Client
+	zone   *time.Location // the server's, once it answered
 }
 
 const formatUsage = "text or json"
@@ -46,7 +50,7 @@ func clientOf(c *cobra.Command) (*client, error) {
 	if err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https" {
 		return nil, fmt.Errorf("--server %q is no address; write http://host:port", server)
 	}
-	return &client{server: strings.TrimSuffix(server, "/"), token: os.Getenv("VERIFIER_TOKEN"), http: &http.Client{}}, nil
+	return &client{server: strings.TrimSuffix(server, "/"), token: os.Getenv("VERIFIER_TOKEN"), http: &http.Client{}, zone: time.UTC}, nil
 }
 
 const maxAnswer = 16 << 20
@@ -100,6 +104,9 @@ func (c *client) send(ctx context.Context, method, path string, in any) (*http.R
 	if err != nil {
 		return nil, fmt.Errorf("ask %s: %w (is `verifier serve` running there? name it with --server or VERIFIER_URL)", c.server, err)
 	}
+	if zone, err := time.LoadLocation(response.Header.Get(web.ZoneHeader)); err == nil {
+		c.zone = zone
+	}
 	return response, nil
 }
 
@@ -141,6 +148,9 @@ func problemError(response *http.Response, body []byte) error {
 	}
 	return &answerError{response.StatusCode, text}
 }
+
+// when is a time as people read it, in the zone of the server's own sentences.
+func (c *client) when(t time.Time) string { return words.Time(t, time.Now(), c.zone) }
 
 // placeQuery are SERVICE ENV and --target as a query.
 func placeQuery(c *cobra.Command, args []string) url.Values {

@@ -19,12 +19,14 @@ func (p Place) Key() string {
 }
 
 // String is "checkout in production" or "checkout in production (eu-1)".
-func (p Place) String() string {
-	s := p.Service + " in " + p.Environment
-	if p.Target != "" {
-		s += " (" + p.Target + ")"
+func (p Place) String() string { return p.Service + " in " + p.Where() }
+
+// Where is "production", or "production (eu-1)".
+func (p Place) Where() string {
+	if p.Target == "" {
+		return p.Environment
 	}
-	return s
+	return p.Environment + " (" + p.Target + ")"
 }
 
 // Status is how far a deploy has come: started, succeeded or failed.

@@ -27,6 +27,7 @@ type DeployFilter struct {
 	Service     string
 	Environment string // or several, with commas between them
 	Target      string
+	NoTarget    bool // only those without a target
 	Team        string
 	Kind        Kind
 	Status      Status
@@ -43,6 +44,7 @@ type VerificationFilter struct {
 	Service     string
 	Environment string // or several, with commas between them
 	Target      string
+	NoTarget    bool // only those without a target
 	State       State
 	Active      bool // only those that have not ended
 }

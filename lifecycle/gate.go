@@ -22,7 +22,6 @@ type GateCase struct {
 	Holds    []verifier.Hold
 	Override *verifier.GateOverride
 	Zone     *time.Location // of times in the sentences; nil: UTC
-	Unknown  string         // why nobody knows the service; empty where somebody does
 }
 
 // AskGate says whether the version may pass. It is pure.
@@ -32,9 +31,6 @@ func AskGate(c GateCase, now time.Time) verifier.GateAnswer {
 		if h.Active(now) && h.Covers(verifier.StopsGate, c.Place, c.Team) {
 			a.Reasons = append(a.Reasons, verifier.GateProblem{Reason: verifier.GateHeld, Environment: c.Place.Environment, Text: heldBy + h.By + ": " + h.Reason})
 		}
-	}
-	if c.Unknown != "" {
-		a.Reasons = append(a.Reasons, verifier.GateProblem{Reason: verifier.GateUnknownService, Environment: c.Place.Environment, Text: c.Unknown})
 	}
 	for _, history := range c.History[strings.ToLower(c.Place.Environment)] {
 		if record.Condemned(history, c.Version) {
@@ -97,6 +93,7 @@ func (c GateCase) lastOf(history []verifier.Past) (live int, tried verifier.Stat
 // lacks says what is wrong with a version that was live, history[i] last.
 func (c GateCase) lacks(g verifier.Gate, environment string, history []verifier.Past, i int, now time.Time) (problems []verifier.GateProblem) {
 	v, p := c.watchOf(history, i)
+	where := within(environment, history[i].Deploy)
 	because := func(reason verifier.GateReason, format string, args ...any) {
 		problems = append(problems, verifier.GateProblem{Reason: reason, Environment: environment, Text: fmt.Sprintf(format, args...), Verification: v.ID})
 	}
@@ -107,19 +104,19 @@ func (c GateCase) lacks(g verifier.Gate, environment string, history []verifier.
 	switch {
 	case sound:
 	case p.State == "":
-		because(verifier.GateNotWatched, "%s was deployed to %s and not watched", c.Version, environment)
+		because(verifier.GateNotWatched, "%s was deployed to %s and not watched", c.Version, where)
 	case p.State.Watching():
-		because(verifier.GateWatching, "%s is watched in %s until %s", c.Version, environment, c.clock(v.Until))
+		because(verifier.GateWatching, "%s is watched in %s until %s", c.Version, where, c.clock(v.Until))
 	case p.State == verifier.Undecided && g.Inconclusive:
 	default:
-		because(verifier.GateInconclusive, "the watch over %s in %s is %s%s", c.Version, environment, p.State, why(v))
+		because(verifier.GateInconclusive, "the watch over %s in %s is %s%s", c.Version, where, p.State, why(v))
 	}
 	if g.MaxAge > 0 && sound && v.DecidedAt != nil && now.Sub(*v.DecidedAt) > g.MaxAge && !c.provenThere() {
-		because(verifier.GateTooOld, "%s passed in %s %s ago; at most %s", c.Version, environment, spell(now.Sub(*v.DecidedAt)), spell(g.MaxAge))
+		because(verifier.GateTooOld, "%s passed in %s %s ago; at most %s", c.Version, where, spell(now.Sub(*v.DecidedAt)), spell(g.MaxAge))
 	}
 	for _, name := range g.Results {
 		if reason, text := demanded(name, v.Results); reason != "" {
-			because(reason, "%s in %s: %s", c.Version, environment, text)
+			because(reason, "%s in %s: %s", c.Version, where, text)
 		}
 	}
 	return problems
@@ -129,20 +126,25 @@ func (c GateCase) lacks(g verifier.Gate, environment string, history []verifier.
 func (c GateCase) condemned(history []verifier.Past, environment string) verifier.GateProblem {
 	out := verifier.GateProblem{Reason: verifier.GateCondemned, Environment: environment}
 	for _, p := range history {
-		d := p.Deploy
+		d, where := p.Deploy, within(environment, p.Deploy)
 		switch {
 		case record.Same(d.Version, c.Version) && d.Mark != nil && !d.Mark.Good:
-			out.Text = fmt.Sprintf("%s was marked bad in %s by %s: %s", c.Version, environment, d.Mark.By, d.Mark.Cause)
+			out.Text = fmt.Sprintf("%s was marked bad in %s by %s: %s", c.Version, where, d.Mark.By, d.Mark.Cause)
 			return out
 		case record.Same(d.Version, c.Version) && d.Mark == nil && p.State == verifier.FailedState:
 			v := c.Watches[d.ID]
-			out.Reason, out.Verification, out.Text = verifier.GateFailed, v.ID, fmt.Sprintf("%s failed in %s%s", c.Version, environment, why(v))
+			out.Reason, out.Verification, out.Text = verifier.GateFailed, v.ID, fmt.Sprintf("%s failed in %s%s", c.Version, where, why(v))
 			return out
 		case d.Kind == verifier.KindRollback && d.MovesLive() && record.Same(d.Previous, c.Version) && out.Text == "":
-			out.Text = fmt.Sprintf("%s was rolled back to %s in %s at %s", c.Version, d.Version, environment, c.clock(d.At))
+			out.Text = fmt.Sprintf("%s was rolled back to %s in %s at %s", c.Version, d.Version, where, c.clock(d.At))
 		}
 	}
 	return out
+}
+
+// within is an environment, with the deploy's target where it has one.
+func within(environment string, d verifier.Deploy) string {
+	return verifier.Place{Environment: environment, Target: d.Target}.Where()
 }
 
 // provenThere reports whether the version passed where it wants to go: a way back is not shut by the age of its pass before.

@@ -263,7 +263,7 @@ func memberOf(c *change, v *verifier.Verification) verifier.Member {
 	d := v.Deploy
 	m := verifier.Member{
 		Verification: v.ID, Place: d.Place, Version: d.Version, Previous: d.Previous, At: d.At, By: d.By, Severity: verifier.SeverityWarn,
-		Outcome: string(v.State), Rollback: c.rollbackText(v), Person: needsPerson(v) && (c.troubled(v) || replaced(c.scene, v) == nil),
+		Outcome: string(v.State), Rollback: c.rollbackText(v), Person: needsPerson(v),
 		Labels: map[string]string{"team": d.Team, "repository": d.Repository, "commit": d.Commit, "url": d.URL},
 	}
 	if f := worst(v.Findings); f != nil {
@@ -296,12 +296,8 @@ func needsPerson(v *verifier.Verification) bool {
 		return true
 	case verifier.RollbackSent:
 		return v.Rollback.Stuck
-	case verifier.RollbackApproved:
-		return page && v.Rollback.Paused != nil && v.Rollback.Paused.Long
-	case verifier.RollbackConfirmed, verifier.RollbackRecovered:
-		return false
-	case verifier.RollbackCancelled:
-		return page && v.Rollback.Reason != recoveredReason && !dismissed(v)
+	case verifier.RollbackApproved, verifier.RollbackConfirmed, verifier.RollbackRecovered, verifier.RollbackCancelled:
+		return false // cancelled: it recovered, or somebody is at work there
 	case verifier.RollbackVetoed:
 		return page && !vetoedWithEnvironment(v.Rollback)
 	}
@@ -405,7 +401,7 @@ func (c *change) tellVerdict(v *verifier.Verification) {
 			"kind": string(verifier.IncidentVerdict), "service": d.Service, "environment": d.Environment, "target": d.Target, "team": d.Team,
 			"severity": string(verifier.SeverityWarn), "outcome": string(v.State),
 		},
-		Title: fmt.Sprintf("%s %s %s in %s", d.Service, d.Version, verdictWord(v.State), d.Environment), Text: strings.TrimSpace(text),
+		Title: fmt.Sprintf("%s %s %s in %s", d.Service, d.Version, verdictWord(v.State), d.Where()), Text: strings.TrimSpace(text),
 	})
 }
 

@@ -4,7 +4,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"strings"
-	"time"
 
 	"verifier"
 	"verifier/record"
@@ -47,7 +46,6 @@ func (c *change) propose(v *verifier.Verification, a asked) {
 		c.settle(v, verifier.RollbackApproved, Auto, "")
 		r.SendAt = &send
 	}
-	c.pauseOrResume(v)
 }
 
 // record keeps what every guard said, with the rollback and in the audit.
@@ -68,9 +66,6 @@ func (c *change) settle(v *verifier.Verification, state verifier.RollbackState, 
 	if state != verifier.RollbackApproved {
 		r.SendAt = nil
 	}
-	if !mayBeStopped(state) {
-		r.Paused = nil
-	}
 	if by != "" {
 		r.By = &by
 	}
@@ -90,14 +85,10 @@ func (c *change) elapsed(v *verifier.Verification, e Judged) {
 	if r == nil {
 		return
 	}
-	if mayBeStopped(r.State) && c.pauseOrResume(v) {
-		c.vetoIfStopped(v)
-		return
-	}
 	switch r.State {
 	case verifier.RollbackProposed:
 		if !c.expired(v) {
-			c.vetoIfStopped(v)
+			c.vetoIfHeld(v)
 		}
 	case verifier.RollbackApproved:
 		switch {
@@ -105,7 +96,7 @@ func (c *change) elapsed(v *verifier.Verification, e Judged) {
 		case r.SendAt != nil && !c.now.Before(*r.SendAt):
 			c.countedDown(v, e)
 		default:
-			c.vetoIfStopped(v)
+			c.vetoIfHeld(v)
 		}
 	case verifier.RollbackSent:
 		within := c.service(v.Deploy).Rollback.ConfirmWithin
@@ -129,7 +120,7 @@ const recoveredReason = "recovered"
 
 // expired ends what is proposed or counts down when the time to act on the deploy is over.
 func (c *change) expired(v *verifier.Verification) bool {
-	if c.now.Before(c.expiresAt(v)) {
+	if c.now.Before(c.actUntil(v.Deploy)) {
 		return false
 	}
 	why := "nobody approved it in time"
@@ -141,23 +132,18 @@ func (c *change) expired(v *verifier.Verification) bool {
 	return true
 }
 
-// expiresAt is when what is proposed or counts down ends: the time to act on the deploy, longer by the time in which it was paused.
-func (c *change) expiresAt(v *verifier.Verification) time.Time {
-	return c.actUntil(v.Deploy).Add(v.Rollback.PausedFor)
-}
-
 func (c *change) held(e Held) {
 	v := c.watch(e.Verification)
-	if v != nil && v.Rollback != nil && mayBeStopped(v.Rollback.State) {
-		c.vetoIfStopped(v)
+	if v != nil && v.Rollback != nil && (v.Rollback.State == verifier.RollbackProposed || v.Rollback.State == verifier.RollbackApproved) {
+		c.vetoIfHeld(v)
 	}
 }
 
-// vetoIfStopped lets a hold, a mode that was turned off or another change of the place end what waits, at once.
-func (c *change) vetoIfStopped(v *verifier.Verification) {
-	g := c.guard(v, askedAgain(v.Rollback))
+// vetoIfHeld lets a hold (or a mode that was turned off) end what waits, at once.
+func (c *change) vetoIfHeld(v *verifier.Verification) {
+	g := c.guard(v, asked{person: v.Rollback.Person, admin: v.Rollback.Admin, to: v.Rollback.To})
 	for _, a := range g.answers {
-		if a.Denies && (a.Guard == verifier.GuardHeld || a.Guard == verifier.GuardOff || a.Guard == verifier.GuardNewer) {
+		if a.Denies && (a.Guard == verifier.GuardHeld || a.Guard == verifier.GuardOff) {
 			v.Rollback.Guards, v.Rollback.Reasons = g.answers, []verifier.GuardReason{a.Guard}
 			c.settle(v, verifier.RollbackVetoed, "", "")
 			c.update(v)
@@ -173,9 +159,7 @@ func (c *change) countedDown(v *verifier.Verification, e Judged) {
 		c.update(v)
 		return
 	}
-	a := askedAgain(v.Rollback)
-	a.shared, a.rules = e.Shared, e.Rules
-	c.send(v, a)
+	c.send(v, asked{person: v.Rollback.Person, admin: v.Rollback.Admin, to: v.Rollback.To, shared: e.Shared, rules: e.Rules})
 }
 
 // send asks the guards once more, in the transaction that marks the rollback sent and writes the call.

@@ -134,7 +134,7 @@ func (g *GitHub) commitStatus(ctx context.Context, repo string, o Order) (string
 
 func describe(o Order) string {
 	if o.State == verifier.Waiting {
-		return cut(fmt.Sprintf("%s is watched in %s", o.Verification.Deploy.Version, o.Verification.Deploy.Environment), gitHubText)
+		return cut(fmt.Sprintf("%s is watched in %s", o.Verification.Deploy.Version, o.Verification.Deploy.Where()), gitHubText)
 	}
 	text := string(o.State)
 	if r := o.Verification.Reason; r != "" {

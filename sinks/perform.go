@@ -144,10 +144,7 @@ func decided(o Order) time.Time {
 // summary is the verdict in one sentence: of a failed one what was worst.
 func summary(o Order) string {
 	v := o.Verification
-	text := fmt.Sprintf("%s %s in %s: %s", v.Deploy.Service, v.Deploy.Version, v.Deploy.Environment, o.State)
-	if v.Deploy.Target != "" {
-		text = fmt.Sprintf("%s %s in %s (%s): %s", v.Deploy.Service, v.Deploy.Version, v.Deploy.Environment, v.Deploy.Target, o.State)
-	}
+	text := fmt.Sprintf("%s %s in %s: %s", v.Deploy.Service, v.Deploy.Version, v.Deploy.Where(), o.State)
 	if v.Reason != "" {
 		text += " (" + v.Reason + ")"
 	}

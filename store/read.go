@@ -106,12 +106,11 @@ func (s *Store) canonical(service, environments string) (string, string) {
 	return service, strings.Join(names, ",")
 }
 
-// likeTarget is the pattern of the places of a target.
-func likeTarget(target string) string {
-	if target == "" {
-		return ""
+// addTarget finds the places of a target, or those without one.
+func (w *where) addTarget(target string, none bool) {
+	if target != "" || none {
+		w.add(`place LIKE ? ESCAPE '\'`, "%\x1f"+strings.NewReplacer(`\`, `\\`, "%", `\%`, "_", `\_`).Replace(lower(target)))
 	}
-	return "%\x1f" + strings.NewReplacer(`\`, `\\`, "%", `\%`, "_", `\_`).Replace(lower(target))
 }
 
 func (w *where) String() string {
@@ -151,7 +150,7 @@ func (s *Store) Deploys(ctx context.Context, f verifier.DeployFilter) ([]verifie
 	w.add(visible)
 	w.addService(f.Service)
 	w.addAny("environment", f.Environment)
-	w.addSet(`place LIKE ? ESCAPE '\'`, likeTarget(f.Target))
+	w.addTarget(f.Target, f.NoTarget)
 	w.addSet("team = ?", lower(f.Team))
 	w.addSet("kind = ?", string(f.Kind))
 	w.addSet("status = ?", string(f.Status))
@@ -191,7 +190,7 @@ func (s *Store) Verifications(ctx context.Context, f verifier.VerificationFilter
 	w := &where{}
 	w.addService(f.Service)
 	w.addAny("environment", f.Environment)
-	w.addSet(`place LIKE ? ESCAPE '\'`, likeTarget(f.Target))
+	w.addTarget(f.Target, f.NoTarget)
 	w.addSet("state = ?", string(f.State))
 	if f.Active {
 		w.add("ended IS NULL")
@@ -406,10 +405,9 @@ func (s *Store) Histories(ctx context.Context, p verifier.Place, now time.Time) 
 			}
 		}
 	}
-	places, err := collect(q, scalar[string], `SELECT DISTINCT place FROM deploys WHERE place >= $1 AND place < $2 ORDER BY place`,
-		whole.Key(), strings.TrimSuffix(whole.Key(), "\x1f")+"\x20")
+	places, err := placesOf(q, whole)
 	if err != nil {
-		return nil, fmt.Errorf("list the targets of a place: %w", err)
+		return nil, err
 	}
 	var all [][]verifier.Past
 	for _, place := range places {
@@ -420,6 +418,37 @@ func (s *Store) Histories(ctx context.Context, p verifier.Place, now time.Time) 
 		all = append(all, history)
 	}
 	return all, nil
+}
+
+// Targets are those that the service was deployed to in the environment, by their keys; an empty one stands for deploys without a target.
+func (s *Store) Targets(ctx context.Context, service, environment string) ([]string, error) {
+	q := s.pool(ctx)
+	places, err := placesOf(q, s.catalogue().Canonical(verifier.Place{Service: service, Environment: environment}))
+	if err != nil {
+		return nil, err
+	}
+	var targets []string
+	for _, place := range places {
+		d, ok, err := one(q, scanDeploy, `SELECT body FROM deploys WHERE place = $1 AND void = 0 AND `+visible+` ORDER BY at DESC, id DESC LIMIT 1`, place)
+		if err != nil {
+			return nil, err
+		}
+		if ok {
+			targets = append(targets, d.Target)
+		}
+	}
+	return targets, nil
+}
+
+// placesOf are the keys of the service's places in the environment, with and without targets.
+func placesOf(q querier, p verifier.Place) ([]string, error) {
+	p.Target = ""
+	places, err := collect(q, scalar[string], `SELECT DISTINCT place FROM deploys WHERE place >= $1 AND place < $2 ORDER BY place`,
+		p.Key(), strings.TrimSuffix(p.Key(), "\x1f")+"\x20")
+	if err != nil {
+		return nil, fmt.Errorf("list the targets of %s: %w", p, err)
+	}
+	return places, nil
 }
 
 // Scene is what a decision about the verification would see now; nothing is decided.

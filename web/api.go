@@ -1,6 +1,7 @@
 package web
 
 import (
+	"cmp"
 	_ "embed"
 	"encoding/json"
 	"io"
@@ -110,14 +111,17 @@ func whole(v verifier.Verification) verifier.Verification {
 
 // deployFilter reads the parameters of a list of deploys, for the API and the console.
 func (s *server) deployFilter(r *http.Request) (verifier.DeployFilter, error) {
-	q := queryOf(r, "limit", "after", "service", "environment", "target", "team", "kind", "status", "change", "state", "corrected", "month")
+	q := queryOf(r, "limit", "after", "service", "environment", "target", "newest", "team", "kind", "status", "change", "state", "corrected", "month")
 	f := verifier.DeployFilter{
 		Page: q.page(), Service: q.text("service"), Environment: q.text("environment"), Target: q.text("target"), Team: q.text("team"),
 		Kind:   oneOf(q, "kind", kinds...),
 		Status: oneOf(q, "status", verifier.Statuses...), Change: oneOf(q, "change", verifier.Changes...),
 		State: oneOf(q, "state", verifier.States...), Corrected: q.bool("corrected"), Month: q.month("month", s.Zone), Zone: s.Zone,
 	}
-	return f, q.err()
+	place := verifier.Place{Service: f.Service, Environment: f.Environment, Target: f.Target}
+	err := s.newest(r.Context(), q, &f.Page, &place, &f.NoTarget)
+	f.Target = place.Target
+	return f, cmp.Or(err, q.err())
 }
 
 func (s *server) deploys(w http.ResponseWriter, r *http.Request) {
@@ -164,12 +168,15 @@ func (s *server) mark(w http.ResponseWriter, r *http.Request) {
 }
 
 func (s *server) verifications(w http.ResponseWriter, r *http.Request) {
-	q := queryOf(r, "limit", "after", "service", "environment", "target", "state", "active")
+	q := queryOf(r, "limit", "after", "service", "environment", "target", "newest", "state", "active")
 	f := verifier.VerificationFilter{
 		Page: q.page(), Service: q.text("service"), Environment: q.text("environment"), Target: q.text("target"),
 		State: oneOf(q, "state", verifier.States...), Active: q.bool("active"),
 	}
-	if err := q.err(); err != nil {
+	place := verifier.Place{Service: f.Service, Environment: f.Environment, Target: f.Target}
+	err := s.newest(r.Context(), q, &f.Page, &place, &f.NoTarget)
+	f.Target = place.Target
+	if err := cmp.Or(err, q.err()); err != nil {
 		Problem(w, r, err)
 		return
 	}
@@ -284,15 +291,12 @@ func (s *server) explain(w http.ResponseWriter, r *http.Request) {
 		}
 	}
 	at := q.time("at")
-	if err := q.err(); err != nil {
+	place, err := s.aim(r.Context(), q, verifier.Place{Service: q.text("service"), Environment: q.text("environment"), Target: q.text("target")})
+	if err := cmp.Or(err, q.err()); err != nil {
 		Problem(w, r, err)
 		return
 	}
-	if err := s.knows(r.Context(), q.text("environment")); err != nil {
-		Problem(w, r, err)
-		return
-	}
-	e, err := s.Explain(r.Context(), q.text("service"), q.text("environment"), q.text("target"), at)
+	e, err := s.Explain(r.Context(), place.Service, place.Environment, place.Target, at)
 	answered(w, r, e, err)
 }
 

@@ -146,7 +146,7 @@ func (s *server) deployPage(r *http.Request) (title string, _ any, _ error) {
 		out.Watch = &v
 	}
 	out.Audit, err = s.record.Audit(r.Context(), d.ID, 50)
-	return d.Service + " " + d.Version, out, err
+	return d.Service + " " + d.Version + " in " + d.Where(), out, err
 }
 
 // watchView is one verification with who did what.
@@ -169,7 +169,7 @@ func (s *server) watchPage(r *http.Request) (title string, _ any, _ error) {
 		out.Verbs = verbsFor(v)
 	}
 	out.Audit, err = s.record.Audit(r.Context(), v.ID, 50)
-	return v.Deploy.Service + " " + v.Deploy.Version + ": " + string(v.State), out, err
+	return v.Deploy.Service + " " + v.Deploy.Version + " in " + v.Deploy.Where() + ": " + string(v.State), out, err
 }
 
 // incidentsView is one page of incidents.
@@ -196,7 +196,7 @@ func (s *server) incidentPage(r *http.Request) (title string, _ any, _ error) {
 
 func (s *server) holdsPage(r *http.Request) (title string, _ any, _ error) {
 	list, err := s.record.Holds(r.Context(), s.Now(), false)
-	return "Holds", s.warned(r.Context(), list), err
+	return "Holds", list, err
 }
 
 // reportView is one month, with the ways to others.
@@ -246,8 +246,8 @@ func (s *server) until(length string) (*time.Time, error) {
 		return nil, nil
 	}
 	d, err := verifier.ParseDuration(length)
-	if err != nil || d <= 0 {
-		return nil, verifier.Invalid("for", "%.40q is not a valid duration (try 90m, 4h or 2d)", length)
+	if err != nil {
+		return nil, verifier.Invalid("for", "%.40q is no length of time; write 90m, 4h or 2d", length)
 	}
 	at := s.Now().Add(d).UTC()
 	return &at, nil

@@ -22,6 +22,7 @@ type Record interface {
 	Deploys(ctx context.Context, f verifier.DeployFilter) ([]verifier.Deploy, string, error)
 	Verification(ctx context.Context, id string) (verifier.Verification, error)
 	Verifications(ctx context.Context, f verifier.VerificationFilter) ([]verifier.Verification, string, error)
+	Targets(ctx context.Context, service, environment string) ([]string, error)
 	Watches(ctx context.Context, deploys []string) (map[string]verifier.Verification, error)
 	Incident(ctx context.Context, id string) (verifier.Incident, error)
 	Incidents(ctx context.Context, f verifier.IncidentFilter) ([]verifier.Incident, string, error)
@@ -51,8 +52,6 @@ type Config struct {
 	Metrics   http.Handler
 	Order     func(ctx context.Context, id string, o verifier.Order) (verifier.Verification, error)
 	Gate      func(ctx context.Context, place verifier.Place, version string) (verifier.GateAnswer, error)
-	Known     func(ctx context.Context, environment string) error                                                  // nil, or why nobody knows it; nil func: all are known
-	Scope     func(ctx context.Context, h *verifier.Hold) error                                                    // writes a hold's names as they are recorded, or says which are unknown; may be nil
 	Override  func(ctx context.Context, place verifier.Place, version, reason string) (verifier.GateAnswer, error) // of the gate
 	Results   func(ctx context.Context, verification, name string, body []byte) (verifier.Verification, error)     // of tests
 	Held      func(ctx context.Context)                                                                            // a hold was put

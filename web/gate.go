@@ -1,6 +1,7 @@
 package web
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -13,29 +14,15 @@ import (
 
 func (s *server) gate(w http.ResponseWriter, r *http.Request) {
 	q := queryOf(r, "service", "environment", "target", "version")
-	body := gateBody{Service: q.text("service"), Environment: q.text("environment"), Target: q.text("target"), Version: q.text("version")}
+	body := gateBodyOf(q)
 	q.bad = append(q.bad, body.problems()...)
-	if err := q.err(); err != nil {
+	_, err := s.aim(r.Context(), q, body.place()) // without a target it answers for all
+	if err := cmp.Or(err, q.err()); err != nil {
 		Problem(w, r, err)
 		return
 	}
-	a, err := s.askGate(r.Context(), body)
+	a, err := s.Gate(r.Context(), body.place(), body.Version)
 	answered(w, r, a, err)
-}
-
-// askGate asks about a place that somebody knows: a mistyped environment has no gate, and would be passed.
-func (s *server) askGate(ctx context.Context, b gateBody) (verifier.GateAnswer, error) {
-	if err := s.knows(ctx, b.Environment); err != nil {
-		return verifier.GateAnswer{}, err
-	}
-	return s.Gate(ctx, b.place(), b.Version)
-}
-
-func (s *server) knows(ctx context.Context, environment string) error {
-	if s.Known == nil {
-		return nil
-	}
-	return s.Known(ctx, environment)
 }
 
 // overrideGate lets a version pass on a person's word.
@@ -55,15 +42,28 @@ func (s *server) overrideGate(w http.ResponseWriter, r *http.Request) {
 
 // gateBody is which version is to go where, and why it may pass although.
 type gateBody struct {
-	Service     string `json:"service"`
-	Environment string `json:"environment"`
-	Target      string `json:"target"`
-	Version     string `json:"version"`
-	Reason      string `json:"reason"`
+	Service     string  `json:"service"`
+	Environment string  `json:"environment"`
+	Target      *string `json:"target"` // nil: none is named
+	Version     string  `json:"version"`
+	Reason      string  `json:"reason"`
+}
+
+// gateBodyOf reads the parameters; an empty target is a name, that of deploys without one.
+func gateBodyOf(q *query) gateBody {
+	body := gateBody{Service: q.text("service"), Environment: q.text("environment"), Version: q.text("version")}
+	if target := q.text("target"); q.values.Has("target") {
+		body.Target = &target
+	}
+	return body
 }
 
 func (b gateBody) place() verifier.Place {
-	return verifier.Place{Service: b.Service, Environment: b.Environment, Target: b.Target}
+	p := verifier.Place{Service: b.Service, Environment: b.Environment}
+	if b.Target != nil {
+		p.Target = *b.Target
+	}
+	return p
 }
 
 func (b gateBody) problems() (bad []verifier.FieldError) {
@@ -79,8 +79,8 @@ func (b gateBody) problems() (bad []verifier.FieldError) {
 			bad = append(bad, verifier.FieldError{Field: f.field, Problem: problem})
 		}
 	}
-	if b.Target != "" {
-		if problem := verifier.NameProblem(b.Target); problem != "" {
+	if target := b.place().Target; target != "" {
+		if problem := verifier.NameProblem(target); problem != "" {
 			bad = append(bad, verifier.FieldError{Field: "target", Problem: problem})
 		}
 	}
@@ -88,16 +88,19 @@ func (b gateBody) problems() (bad []verifier.FieldError) {
 }
 
 func (s *server) checkOverride(ctx context.Context, b gateBody) error {
-	bad := b.problems()
+	q := &query{bad: b.problems()}
+	if b.Target == nil {
+		if _, err := s.aim(ctx, q, b.place()); err != nil {
+			return err
+		}
+	}
+	bad := q.bad
 	if strings.TrimSpace(b.Reason) == "" {
 		bad = append(bad, verifier.FieldError{Field: "reason", Problem: "is missing; say why, for the record and for the team"})
 	} else if problem := textProblem(b.Reason); problem != "" {
 		bad = append(bad, verifier.FieldError{Field: "reason", Problem: problem})
 	}
-	if err := invalid(bad); err != nil {
-		return err
-	}
-	return s.knows(ctx, b.Environment)
+	return invalid(bad)
 }
 
 // maxResults is the largest report of a test runner that is read.
@@ -135,15 +138,19 @@ type gateView struct {
 
 func (s *server) gatePage(r *http.Request) (title string, _ any, _ error) {
 	q := queryOf(r, "service", "environment", "target", "version")
-	out := gateView{Asked: gateBody{Service: q.text("service"), Environment: q.text("environment"), Target: q.text("target"), Version: q.text("version")}}
+	out := gateView{Asked: gateBodyOf(q)}
 	if len(q.values) == 0 {
 		return "Gate", out, nil
 	}
+	if q.text("target") == "" {
+		q.values.Del("target") // the form's field was left empty
+	}
 	q.bad = append(q.bad, out.Asked.problems()...)
-	if err := q.err(); err != nil {
+	_, err := s.aim(r.Context(), q, out.Asked.place())
+	if err := cmp.Or(err, q.err()); err != nil {
 		return "", nil, err
 	}
-	a, err := s.askGate(r.Context(), out.Asked)
+	a, err := s.Gate(r.Context(), out.Asked.place(), out.Asked.Version)
 	out.Answer, out.Here = &a, r.URL.RequestURI()
 	return "Gate", out, err
 }
@@ -151,8 +158,8 @@ func (s *server) gatePage(r *http.Request) (title string, _ any, _ error) {
 // pressedGate overrides; what it is about stands in the address, so that the page after it is the same.
 func (s *server) pressedGate(w http.ResponseWriter, r *http.Request) {
 	s.press(w, r, "/gate?"+r.URL.RawQuery, func() error {
-		q := r.URL.Query()
-		body := gateBody{q.Get("service"), q.Get("environment"), q.Get("target"), q.Get("version"), r.PostForm.Get("reason")}
+		body := gateBodyOf(&query{values: r.URL.Query()})
+		body.Reason = r.PostForm.Get("reason")
 		err := s.checkOverride(r.Context(), body)
 		if err == nil {
 			_, err = s.Override(r.Context(), body.place(), body.Version, body.Reason)

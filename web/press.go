@@ -21,7 +21,7 @@ func (s *server) orderPage(verb verifier.Verb) func(*http.Request) (string, any,
 		if v.Rollback != nil && (verb == verifier.Approve || verb == verifier.RollBack) {
 			out.Candidates = v.Rollback.Candidates
 		}
-		return string(verb) + ": " + v.Deploy.Service + " " + v.Deploy.Version, out, err
+		return string(verb) + ": " + v.Deploy.Service + " " + v.Deploy.Version + " in " + v.Deploy.Where(), out, err
 	}
 }
 

@@ -59,6 +59,8 @@ func (k *kept) Deploys(_ context.Context, f verifier.DeployFilter) ([]verifier.D
 	return k.deploys, "", nil
 }
 
+func (k *kept) Targets(context.Context, string, string) ([]string, error) { return nil, nil }
+
 func (k *kept) Watches(context.Context, []string) (map[string]verifier.Verification, error) {
 	k.asked = append(k.asked, "watches")
 	return k.watches, nil

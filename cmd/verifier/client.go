@@ -15,8 +15,7 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"verifier/web"
-	"verifier/words"
+	"verifier"
 )
 
 // client asks a running server.
@@ -24,7 +23,6 @@ type client struct {
 	server string
 	token  string
 	http   *http.Client
-	zone   *time.Location // the server's, once it answered
 }
 
 const formatUsage = "text or json"
@@ -50,7 +48,7 @@ func clientOf(c *cobra.Command) (*client, error) {
 	if err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https" {
 		return nil, fmt.Errorf("--server %q is no address; write http://host:port", server)
 	}
-	return &client{server: strings.TrimSuffix(server, "/"), token: os.Getenv("VERIFIER_TOKEN"), http: &http.Client{}, zone: time.UTC}, nil
+	return &client{server: strings.TrimSuffix(server, "/"), token: os.Getenv("VERIFIER_TOKEN"), http: &http.Client{}}, nil
 }
 
 const maxAnswer = 16 << 20
@@ -104,9 +102,6 @@ func (c *client) send(ctx context.Context, method, path string, in any) (*http.R
 	if err != nil {
 		return nil, fmt.Errorf("ask %s: %w (is `verifier serve` running there? name it with --server or VERIFIER_URL)", c.server, err)
 	}
-	if zone, err := time.LoadLocation(response.Header.Get(web.ZoneHeader)); err == nil {
-		c.zone = zone
-	}
 	return response, nil
 }
 
@@ -149,13 +144,25 @@ func problemError(response *http.Response, body []byte) error {
 	return &answerError{response.StatusCode, text}
 }
 
-// when is a time as people read it, in the zone of the server's own sentences.
-func (c *client) when(t time.Time) string { return words.Time(t, time.Now(), c.zone) }
-
-// placeQuery are SERVICE ENV and --target as a query.
+// placeQuery are SERVICE ENV and --target as a query. Without --target the server refuses where there are several; --target '' is a name, that of
+// deploys without one.
 func placeQuery(c *cobra.Command, args []string) url.Values {
-	target, _ := c.Flags().GetString("target")
-	return url.Values{"service": {args[0]}, "environment": {args[1]}, "target": {target}}
+	q := url.Values{"service": {args[0]}, "environment": {args[1]}}
+	if c.Flags().Changed("target") {
+		target, _ := c.Flags().GetString("target")
+		q.Set("target", target)
+	}
+	return q
+}
+
+// addTargetFlag is for every command that takes SERVICE ENV.
+func addTargetFlag(c *cobra.Command) {
+	c.Flags().String("target", "", "tenant, region or cell; required where the service has several there ('' for none)")
+}
+
+// placeText is SERVICE ENV and --target for messages.
+func placeText(q url.Values) string {
+	return verifier.Place{Service: q.Get("service"), Environment: q.Get("environment"), Target: q.Get("target")}.String()
 }
 
 // printed prints the value as JSON where that was asked for, else by text.

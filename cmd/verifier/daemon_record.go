@@ -271,10 +271,10 @@ func (d *Daemon) ready(ctx context.Context) error {
 	return errors.Join(err, d.store.Trouble())
 }
 
-// banner is what every page of the console says on top, besides the holds.
+// banner is what every page of the console says on top.
 func (d *Daemon) banner() string {
 	if problem := d.problem.Load().(string); problem != "" {
-		return "The files on disk are wrong; the previous configuration stays in effect: " + problem
+		return "The files on disk are wrong, those of before stay in force: " + problem
 	}
-	return ""
+	return d.live().cfg.frozen()
 }

@@ -65,7 +65,7 @@ func deploy(c *cobra.Command, args []string) error {
 	wait, _ := c.Flags().GetBool("wait")
 	if !wait || receipt.Verification == "" {
 		err := printed(c, receipt, func(w io.Writer) {
-			fmt.Fprintf(w, "%s %s in %s is recorded (%s)\n", args[0], args[2], args[1], receipt.ID)
+			fmt.Fprintf(w, "%s %s in %s is recorded (%s)\n", args[0], args[2], deployedTo(c, args).Where(), receipt.ID)
 			if receipt.URL != "" {
 				fmt.Fprintln(w, receipt.URL)
 			}
@@ -82,6 +82,11 @@ func deploy(c *cobra.Command, args []string) error {
 		defer cancel()
 	}
 	return waitFor(ctx, c, ask, receipt.Verification)
+}
+
+func deployedTo(c *cobra.Command, args []string) verifier.Place {
+	target, _ := c.Flags().GetString("target")
+	return verifier.Place{Service: args[0], Environment: args[1], Target: target}
 }
 
 func deployBody(c *cobra.Command, args []string) map[string]any {
@@ -231,7 +236,7 @@ func clip(s string, n int) string {
 }
 
 func liveText(v verifier.Verification, now time.Time) string {
-	text := fmt.Sprintf("%s %s in %s: %s", v.Deploy.Service, v.Deploy.Version, v.Deploy.Environment, v.State)
+	text := fmt.Sprintf("%s %s in %s: %s", v.Deploy.Service, v.Deploy.Version, v.Deploy.Where(), v.State)
 	if !v.State.Watching() {
 		return text
 	}
@@ -250,7 +255,7 @@ func liveText(v verifier.Verification, now time.Time) string {
 var outcomeMarks = map[verifier.Outcome]string{verifier.Pass: "✓", verifier.Fail: "✗", verifier.Inconclusive: "?", verifier.Pending: "…"}
 
 func printVerdict(w io.Writer, v verifier.Verification) {
-	fmt.Fprintf(w, "%s %s in %s: %s\n", v.Deploy.Service, v.Deploy.Version, v.Deploy.Environment, strings.ToUpper(string(v.State)))
+	fmt.Fprintf(w, "%s %s in %s: %s\n", v.Deploy.Service, v.Deploy.Version, v.Deploy.Where(), strings.ToUpper(string(v.State)))
 	if v.Reason != "" {
 		fmt.Fprintf(w, "  reason: %s\n", v.Reason)
 	}

@@ -126,12 +126,8 @@ func printDeploys(w io.Writer, list []verifier.Deploy, cfg *Config) {
 		if d.Corrected && !d.Void {
 			kind += " (corrected)"
 		}
-		environment := d.Environment
-		if d.Target != "" {
-			environment += " (" + d.Target + ")"
-		}
 		fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\n",
-			d.At.In(cfg.zone).Format("2006-01-02 15:04"), d.Service, environment, d.Version, d.Status, kind, d.Previous, d.By, d.ID)
+			d.At.In(cfg.zone).Format("2006-01-02 15:04"), d.Service, d.Where(), d.Version, d.Status, kind, d.Previous, d.By, d.ID)
 	}
 	t.Flush()
 }

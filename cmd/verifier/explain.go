@@ -224,7 +224,7 @@ func explainCommand() *cobra.Command {
 		},
 	}
 	addServerFlags(c)
-	c.Flags().String("target", "", "tenant, region or cell")
+	addTargetFlag(c)
 	c.Flags().String("at", "", "look at this time instead of now, RFC 3339")
 	c.Flags().Bool("cost", false, "show what the rules ask of their sources in a day, the five dearest first")
 	c.Flags().String("alert-test", "", "send a test message to this receiver")

@@ -24,15 +24,15 @@ func gateCommand() *cobra.Command {
 		Short: "Ask whether a version may go into an environment",
 		Long: `Ask whether a version may go into an environment: whether it passed where the gates of verifier.yaml demand.
 
-It exits with 0 when the version may go, 1 when it must not (it failed, is known bad, or the gate is held), 3 when the answer is not known (yet)
-and 2 on any trouble, an unknown environment included. With --wait it waits for what is still to come: the deploy, its verdict, test results.`,
+It ends with 0 when the version may go, 1 when it must not (it failed, is condemned, or the gate is held), 3 when nobody can tell (yet)
+and 2 on any trouble. With --wait it stays while something is still to come: the deploy, its verdict, results of tests.`,
 		Example: "  verifier gate checkout production 1.4.2 --wait --timeout 30m\n  verifier gate checkout production 1.4.2 --override --reason 'the sale begins at noon; INC-7'",
 		Args:    cobra.ExactArgs(3),
 		RunE:    gate,
 	}
 	addServerFlags(c)
 	f := c.Flags()
-	f.String("target", "", "tenant, region or cell")
+	addTargetFlag(c)
 	f.Bool("wait", false, "wait for what is still to come")
 	addDurationFlag(c, "timeout", "wait at most so long; then exit 3 (default 1h)")
 	f.String("on-trouble", "block", "when verifier itself cannot be asked: block (exit 2) or allow (exit 0, with a warning)")
@@ -67,7 +67,10 @@ func gate(c *cobra.Command, args []string) error {
 	defer cancel()
 	var a verifier.GateAnswer
 	if override {
-		body := map[string]string{"service": args[0], "environment": args[1], "target": q.Get("target"), "version": args[2], "reason": reason}
+		body := map[string]string{"version": args[2], "reason": reason}
+		for name := range placeQuery(c, args) {
+			body[name] = q.Get(name)
+		}
 		err = ask.do(ctx, http.MethodPost, "/v1/gate", body, &a)
 	} else {
 		a, err = askGate(ctx, c, ask, q, onTrouble)
@@ -163,11 +166,7 @@ func printGate(w io.Writer, a verifier.GateAnswer) {
 	if a.Allowed && a.Outcome != verifier.GatePassed {
 		said += ", LET THROUGH"
 	}
-	into := a.Environment
-	if a.Target != "" {
-		into += " (" + a.Target + ")"
-	}
-	fmt.Fprintf(w, "%s %s into %s: %s\n", a.Service, a.Version, into, said)
+	fmt.Fprintf(w, "%s %s into %s: %s\n", a.Service, a.Version, a.Where(), said)
 	if len(a.Reasons) == 0 {
 		fmt.Fprintf(w, "  %s\n", a.Text)
 	}
@@ -219,13 +218,13 @@ SERVICE ENV stands for the newest verification there. Rules and gates may demand
 		},
 	}
 	addServerFlags(c)
-	c.Flags().String("target", "", "tenant, region or cell")
+	addTargetFlag(c)
 	c.Flags().String("name", "", "which tests these are; default the name in the file")
 	return c
 }
 
 func printResults(w io.Writer, v verifier.Verification) {
-	fmt.Fprintf(w, "%s %s in %s has these results:\n", v.Deploy.Service, v.Deploy.Version, v.Deploy.Environment)
+	fmt.Fprintf(w, "%s %s in %s has these results:\n", v.Deploy.Service, v.Deploy.Version, v.Deploy.Where())
 	results := slices.Clone(v.Results)
 	slices.SortFunc(results, func(a, b verifier.TestResult) int { return strings.Compare(a.Name, b.Name) })
 	for _, r := range results {

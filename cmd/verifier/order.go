@@ -26,7 +26,7 @@ func orderCommand(verb string) *cobra.Command {
 	c := &cobra.Command{
 		Use:   verb + " {ID | SERVICE ENV}",
 		Short: orderShort[verb],
-		Long:  orderShort[verb] + ".\n\nSERVICE ENV stands for the newest verification there.",
+		Long:  orderShort[verb] + ".\n\nSERVICE ENV stands for the newest verification there; where the service has several targets, --target says which.",
 		Args:  cobra.RangeArgs(1, 2),
 		RunE: func(c *cobra.Command, args []string) error {
 			ask, err := clientOf(c)
@@ -48,7 +48,7 @@ func orderCommand(verb string) *cobra.Command {
 		},
 	}
 	addServerFlags(c)
-	c.Flags().String("target", "", "tenant, region or cell")
+	addTargetFlag(c)
 	c.Flags().String("reason", "", "why, for the record")
 	c.Flags().String("to", "", "version to go back to, where there are several")
 	return c
@@ -67,13 +67,13 @@ func verificationID(c *cobra.Command, ask *client, args []string) (string, error
 
 // newest is the newest verification of a place.
 func newest(ctx context.Context, ask *client, place url.Values) (verifier.Verification, error) {
-	place.Set("limit", "1")
+	place.Set("newest", "true")
 	var list struct{ Items []verifier.Verification }
 	if err := ask.do(ctx, http.MethodGet, "/v1/verifications?"+place.Encode(), nil, &list); err != nil {
 		return verifier.Verification{}, err
 	}
 	if len(list.Items) == 0 {
-		return verifier.Verification{}, fmt.Errorf("no verification of %s in %s is known", place.Get("service"), place.Get("environment"))
+		return verifier.Verification{}, fmt.Errorf("no verification of %s is known", placeText(place))
 	}
 	return list.Items[0], nil
 }
@@ -82,13 +82,13 @@ func markCommand() *cobra.Command {
 	c := &cobra.Command{
 		Use:     "mark {good | bad} {DEPLOY | SERVICE ENV}",
 		Short:   "Say what a deploy really was",
-		Long:    "Say what a deploy really was.\n\nSERVICE ENV stands for the newest deploy there.",
+		Long:    "Say what a deploy really was.\n\nSERVICE ENV stands for the newest deploy there; where the service has several targets, --target says which.",
 		Example: "  verifier mark bad checkout production --cause 'prices were wrong, with status 200'",
 		Args:    cobra.RangeArgs(2, 3),
 		RunE:    mark,
 	}
 	addServerFlags(c)
-	c.Flags().String("target", "", "tenant, region or cell")
+	addTargetFlag(c)
 	c.Flags().String("cause", "", "what you saw")
 	return c
 }
@@ -117,19 +117,19 @@ func mark(c *cobra.Command, args []string) error {
 		return err
 	}
 	return printed(c, d, func(w io.Writer) {
-		fmt.Fprintf(w, "%s %s in %s is marked %s\n", d.Service, d.Version, d.Environment, args[0])
+		fmt.Fprintf(w, "%s %s in %s is marked %s\n", d.Service, d.Version, d.Where(), args[0])
 	})
 }
 
 // newestDeploy is the id of the newest deploy of a place.
 func newestDeploy(ctx context.Context, ask *client, place url.Values) (string, error) {
-	place.Set("limit", "1")
+	place.Set("newest", "true")
 	var list struct{ Items []verifier.Deploy }
 	if err := ask.do(ctx, http.MethodGet, "/v1/deploys?"+place.Encode(), nil, &list); err != nil {
 		return "", err
 	}
 	if len(list.Items) == 0 {
-		return "", fmt.Errorf("no deploy of %s in %s is known", place.Get("service"), place.Get("environment"))
+		return "", fmt.Errorf("no deploy of %s is known", placeText(place))
 	}
 	return list.Items[0].ID, nil
 }

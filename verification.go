@@ -100,6 +100,12 @@ const (
 	RollbackFailed    RollbackState = "failed"
 )
 
+// RollbackStates lists every RollbackState.
+var RollbackStates = []RollbackState{
+	RollbackVetoed, RollbackProposed, RollbackApproved, RollbackSent, RollbackConfirmed, RollbackRecovered, RollbackDenied, RollbackCancelled,
+	RollbackExpired, RollbackRefused, RollbackFailed,
+}
+
 // Open reports whether the rollback still waits for something.
 func (s RollbackState) Open() bool {
 	return s == RollbackProposed || s == RollbackApproved || s == RollbackSent || s == RollbackConfirmed

@@ -133,10 +133,7 @@ func (r *Runner) readied(ctx context.Context, a verifier.Action, said verifier.P
 	if err != nil {
 		back.Text = err.Error()
 	}
-	world := r.World()
-	_, failed := r.Store.Decide(ctx, a.Subject, func(s *verifier.Scene) (verifier.Effects, error) {
-		return world.Step(s, Readied{a.Subject, back}, r.Now())
-	})
+	_, failed := r.Decide(ctx, a.Subject, Readied{a.Subject, back})
 	if err != nil && errors.Is(err, verifier.ErrTemporary) && a.Attempt < maxReadyTries {
 		return err
 	}
@@ -151,10 +148,7 @@ func (r *Runner) readied(ctx context.Context, a verifier.Action, said verifier.P
 // tool again with the same key.
 func (r *Runner) answer(ctx context.Context, a verifier.Action, e Called) {
 	e.Verification, e.Key = a.Subject, a.Key
-	world := r.World()
-	_, err := r.Store.Decide(ctx, a.Subject, func(s *verifier.Scene) (verifier.Effects, error) {
-		return world.Step(s, e, r.Now())
-	})
+	_, err := r.Decide(ctx, a.Subject, e)
 	if err != nil && !isConflict(err) {
 		r.failed("record the answer to "+a.Key, err)
 	}

@@ -213,11 +213,16 @@ func (r *Runner) wake(ctx context.Context, w verifier.Watched) {
 		r.look(asking, w, world, sources, &e)
 	}
 	if now := r.Now(); quiet(v, e, now) {
-		r.saved(v, r.Store.Save(ctx, quietly(v, e, now))[0])
+		effects := quietly(v, e, now)
+		err := r.Store.Save(ctx, effects)[0]
+		if err == nil {
+			r.moved(v, effects.Verifications[0])
+		}
+		r.saved(v, err)
 		return
 	}
 	e.Shared = r.shared(asking, w, e, sources, world)
-	made, err := r.decide(ctx, world, v.ID, e)
+	_, made, err := r.decide(ctx, world, v.ID, e)
 	r.saved(v, err)
 	if len(made.Holds) > 0 {
 		r.Held(ctx)
@@ -231,33 +236,13 @@ func (r *Runner) begin(ctx context.Context, what string) (_ context.Context, don
 	return r.Observer.Begin(ctx, what)
 }
 
-// decide takes one event through Step and the store, and says what was written.
-func (r *Runner) decide(ctx context.Context, world World, id string, e Event) (verifier.Effects, error) {
-	var before verifier.Verification
-	var made verifier.Effects
-	after, err := r.Store.Decide(ctx, id, func(s *verifier.Scene) (effects verifier.Effects, err error) {
-		if was := s.Watch(id); was != nil {
-			before = *was
-		}
-		made, err = world.Step(s, e, r.Now())
-		return made, err
-	})
-	if err != nil {
-		return verifier.Effects{}, err
-	}
-	if r.Observer.Moved != nil {
-		r.Observer.Moved(before, *after)
-	}
-	return made, nil
-}
-
 // Held lets every rollback that waits see a new hold at once.
 func (r *Runner) Held(ctx context.Context) {
 	open, err := r.Store.Open(ctx)
 	r.failed("look for rollbacks that wait", err)
 	world := r.World()
 	for _, v := range open {
-		_, err := r.decide(ctx, world, v.ID, Held{v.ID})
+		_, _, err := r.decide(ctx, world, v.ID, Held{v.ID})
 		r.failed("hold the rollback of "+v.ID, err)
 	}
 }

@@ -31,12 +31,14 @@ type Prometheus struct {
 	foundLate     *prometheus.CounterVec
 	rules         prometheus.Gauge
 	reloadFailed  prometheus.Gauge
+	places        places
 }
 
 // NewPrometheus makes the metrics. counts gives the active verifications and the waiting actions when it is asked.
 func NewPrometheus(version string, counts func(context.Context) (active, waiting int, err error)) *Prometheus {
 	p := &Prometheus{
 		registry:      prometheus.NewRegistry(),
+		places:        places{known: map[place]bool{}},
 		deploys:       counter("verifier_deploys_total", "Deploys recorded.", "service", "environment", "kind", "status"),
 		verifications: counter("verifier_verifications_total", "Verifications that came to this state.", "service", "environment", "state"),
 		rollbacks:     counter("verifier_rollbacks_total", "Rollbacks that came to this state.", "service", "environment", "state"),
@@ -56,6 +58,9 @@ func NewPrometheus(version string, counts func(context.Context) (active, waiting
 		foundLate:    counter("verifier_found_late_total", "Deploys that were found in a tool's own list, because it did not send them.", "tool"),
 		rules:        prometheus.NewGauge(prometheus.GaugeOpts{Name: "verifier_rules_loaded", Help: "Rules in force."}),
 		reloadFailed: prometheus.NewGauge(prometheus.GaugeOpts{Name: "verifier_rules_reload_failed", Help: "1 while the files on disk are wrong and older ones are in force."}),
+	}
+	for _, kind := range []verifier.ActionKind{verifier.ActionAlert, verifier.ActionRollback, verifier.ActionSink, verifier.ActionReport, verifier.ActionReady} {
+		zero(p.actions, []string{string(kind)}, "ok", "retry", "given_up")
 	}
 	build := prometheus.NewGauge(prometheus.GaugeOpts{Name: "verifier_build_info", Help: "Always 1.", ConstLabels: prometheus.Labels{"version": version}})
 	build.Set(1)
@@ -90,21 +95,40 @@ func (p *Prometheus) Listed(hook string, ok bool, found int) {
 
 // Recorded counts a deploy event that brought something new.
 func (p *Prometheus) Recorded(d verifier.Deploy) {
-	p.deploys.WithLabelValues(d.Service, d.Environment, string(d.Kind), string(d.Status)).Inc()
+	at := p.place(d.Place)
+	p.deploys.WithLabelValues(at.service, at.environment, string(d.Kind), string(d.Status)).Inc()
 }
 
 // Moved counts what changed between two states of a verification; before is the zero value for a new one.
 func (p *Prometheus) Moved(before, after verifier.Verification) {
-	d := after.Deploy
+	at := p.place(after.Deploy.Place)
 	if after.State != before.State {
-		p.verifications.WithLabelValues(d.Service, d.Environment, string(after.State)).Inc()
+		p.verifications.WithLabelValues(at.service, at.environment, string(after.State)).Inc()
 	}
-	if after.Rollback != nil && (before.Rollback == nil || before.Rollback.State != after.Rollback.State) {
-		p.rollbacks.WithLabelValues(d.Service, d.Environment, string(after.Rollback.State)).Inc()
+	for _, state := range RollbackMoves(before.Rollback, after.Rollback) {
+		p.rollbacks.WithLabelValues(at.service, at.environment, string(state)).Inc()
 	}
 	if before.Overdue == nil && after.Overdue != nil {
-		p.overdue.WithLabelValues(d.Service, d.Environment).Inc()
+		p.overdue.WithLabelValues(at.service, at.environment).Inc()
 	}
+}
+
+// RollbackMoves are the states that a rollback came to between two moments, in order. One that is approved and sent at once came to both.
+func RollbackMoves(before, after *verifier.Rollback) []verifier.RollbackState {
+	if after == nil {
+		return nil
+	}
+	var was verifier.RollbackState
+	if before != nil && before.Number == after.Number {
+		was = before.State
+	}
+	switch {
+	case was == after.State:
+		return nil
+	case after.State == verifier.RollbackSent && (was == "" || was == verifier.RollbackProposed):
+		return []verifier.RollbackState{verifier.RollbackApproved, after.State}
+	}
+	return []verifier.RollbackState{after.State}
 }
 
 // Woke notes how late a verification was looked at.
@@ -124,6 +148,22 @@ func (p *Prometheus) Lag(source string, lag time.Duration) {
 // Slowed notes by how much a source's budget slows the watches.
 func (p *Prometheus) Slowed(source string, by time.Duration) {
 	p.slowed.WithLabelValues(source).Set(by.Seconds())
+}
+
+// Configured begins the counters of hooks and sources at 0, and forgets the gauges of sources that are gone.
+func (p *Prometheus) Configured(hooks, sources []string) {
+	for _, hook := range hooks {
+		for _, outcome := range []verifier.DeliveryOutcome{verifier.Recorded, verifier.Ignored, verifier.Unmapped, verifier.Unreadable, verifier.Conflict, verifier.Refused} {
+			p.deliveries.WithLabelValues(hook, string(outcome))
+		}
+		zero(p.lists, []string{hook}, "ok", "failed")
+		p.foundLate.WithLabelValues(hook)
+	}
+	p.lag.Reset()
+	p.slowed.Reset()
+	for _, source := range sources {
+		zero(p.queries, []string{source}, "ok", string(verifier.SourceDown), string(verifier.BadData), string(verifier.PartialData))
+	}
 }
 
 // Acted counts an action.
@@ -147,7 +187,7 @@ type waiting struct {
 
 var (
 	activeDesc  = prometheus.NewDesc("verifier_verifications_active", "Verifications that have not ended.", nil, nil)
-	waitingDesc = prometheus.NewDesc("verifier_actions_waiting", "Actions that are still to be done.", nil, nil)
+	waitingDesc = prometheus.NewDesc("verifier_actions_waiting", "Actions that are due, running or being tried again; alerts that are repeated later are not.", nil, nil)
 )
 
 func (w *waiting) Describe(out chan<- *prometheus.Desc) {

@@ -483,12 +483,13 @@ func (s *Store) PassedRecently(ctx context.Context, environment string, since, u
 		lower(environment), millis(since), millis(until), limit)
 }
 
-// Counts are how many verifications are active and how many actions wait.
+// Counts are how many verifications are active, and how many actions are due, running or being tried again.
 func (s *Store) Counts(ctx context.Context) (active, waiting int, err error) {
 	q := s.pool(ctx)
 	if active, _, err = one(q, scalar[int], `SELECT COUNT(*) FROM verifications WHERE due_at IS NOT NULL AND ended IS NULL`); err != nil {
 		return 0, 0, err
 	}
-	waiting, _, err = one(q, scalar[int], `SELECT COUNT(*) FROM actions WHERE state = 'waiting'`)
+	// The revision is odd while an action runs. What is merely put off is an alert that is repeated later, not one that waits.
+	waiting, _, err = one(q, scalar[int], `SELECT COUNT(*) FROM actions WHERE state = 'waiting' AND (due_at <= $1 OR attempt > 0 OR revision % 2 = 1)`, millis(s.Now()))
 	return active, waiting, err
 }

@@ -5,10 +5,12 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
 	"net"
 	"net/http"
 	"net/url"
 	"os"
+	"slices"
 	"strconv"
 	"sync"
 	"sync/atomic"
@@ -264,11 +266,25 @@ func (d *Daemon) settle(ctx context.Context, s *setup, now time.Time) error {
 	if err := d.store.Rename(ctx); err != nil {
 		return fmt.Errorf("move histories to their catalogue names: %w", err)
 	}
+	if err := d.noteNames(ctx, s); err != nil {
+		return err
+	}
 	list, err := s.cfg.schedules(now)
 	if err != nil {
 		return err
 	}
 	return d.store.PutSchedules(ctx, list)
+}
+
+// noteNames begins the counters of what is known at 0.
+func (d *Daemon) noteNames(ctx context.Context, s *setup) error {
+	recorded, err := d.store.Places(ctx)
+	if err != nil {
+		return err
+	}
+	d.metrics.Known(recorded)
+	d.metrics.Configured(slices.Sorted(maps.Keys(s.hooks)), slices.Sorted(maps.Keys(s.sources)))
+	return nil
 }
 
 func (d *Daemon) live() *setup { return d.setup.Load() }

@@ -174,5 +174,5 @@ func (d *Daemon) results(ctx context.Context, id, name string, body []byte) (ver
 	if v, ok := watches[id]; ok {
 		id = v.ID // the deploy joined it
 	}
-	return d.decide(ctx, id, lifecycle.Resulted{Verification: id, Results: list})
+	return d.runner.Decide(ctx, id, lifecycle.Resulted{Verification: id, Results: list})
 }

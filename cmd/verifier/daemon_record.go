@@ -22,12 +22,11 @@ type recorder struct{ *Daemon }
 
 // Record writes a delivery and what follows from it, and counts what was new.
 func (r recorder) Record(ctx context.Context, delivery verifier.Delivery, deploys []verifier.Deploy) ([]verifier.Receipt, error) {
-	world := r.world()
-	seen := map[string]step{}
+	decide, written := r.runner.Arriving()
+	seen := map[string]verifier.Deploy{}
 	receipts, err := r.store.Record(ctx, delivery, deploys, func(s *verifier.Scene) (verifier.Effects, error) {
-		effects, err := world.Step(s, lifecycle.Arrived{}, r.now())
-		seen[s.Deploy.ID] = stepOf(s, effects)
-		return effects, err
+		seen[s.Deploy.ID] = s.Deploy
+		return decide(s)
 	})
 	if err != nil {
 		return nil, err
@@ -46,11 +45,11 @@ func (r recorder) Record(ctx context.Context, delivery verifier.Delivery, deploy
 	}
 	for i := range receipts {
 		receipts[i].URL = r.page(receipts[i])
-		if s, ok := seen[receipts[i].ID]; ok {
-			r.metrics.Recorded(s.deploy)
-			r.moved(s)
+		if deploy, ok := seen[receipts[i].ID]; ok {
+			r.metrics.Recorded(deploy)
 		}
 	}
+	written()
 	return receipts, nil
 }
 
@@ -67,30 +66,6 @@ func (d *Daemon) page(r verifier.Receipt) string {
 	return d.live().cfg.URL + "/verifications/" + url.PathEscape(r.Verification)
 }
 
-// step is what one decision changed, for counting it once it is written.
-type step struct {
-	deploy        verifier.Deploy
-	before, after []verifier.Verification
-}
-
-func stepOf(s *verifier.Scene, e verifier.Effects) step {
-	out := step{deploy: s.Deploy, after: e.Verifications}
-	for _, v := range e.Verifications {
-		var was verifier.Verification
-		if known := s.Watch(v.ID); known != nil {
-			was = *known
-		}
-		out.before = append(out.before, was)
-	}
-	return out
-}
-
-func (d *Daemon) moved(s step) {
-	for i := range s.after {
-		d.noteMoved(s.before[i], s.after[i])
-	}
-}
-
 // noteMoved counts what changed of a verification, and logs what people look for there.
 func (d *Daemon) noteMoved(before, after verifier.Verification) {
 	d.metrics.Moved(before, after)
@@ -100,28 +75,9 @@ func (d *Daemon) noteMoved(before, after verifier.Verification) {
 	}
 }
 
-// decide takes one event through Step and the store.
-func (d *Daemon) decide(ctx context.Context, id string, e lifecycle.Event) (verifier.Verification, error) {
-	world := d.world()
-	var last step
-	v, err := d.store.Decide(ctx, id, func(s *verifier.Scene) (verifier.Effects, error) {
-		effects, err := world.Step(s, e, d.now())
-		last = stepOf(s, effects)
-		return effects, err
-	})
-	if err != nil {
-		if v != nil {
-			return *v, err
-		}
-		return verifier.Verification{}, err
-	}
-	d.moved(last)
-	return *v, nil
-}
-
 // order is a person's word on a verification. Who comes too late, or is denied by a guard, is told how things stand.
 func (d *Daemon) order(ctx context.Context, id string, o verifier.Order) (verifier.Verification, error) {
-	v, err := d.decide(ctx, id, lifecycle.Ordered{Verification: id, Order: o})
+	v, err := d.runner.Decide(ctx, id, lifecycle.Ordered{Verification: id, Order: o})
 	if err == nil && (o.Verb == verifier.Approve || o.Verb == verifier.RollBack) {
 		err = lifecycle.Vetoed(v)
 	}

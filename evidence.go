@@ -54,7 +54,11 @@ type Sample struct {
 	Count    float64   // events counted, for count and ratio
 	Exposure float64   // what they were counted among: requests, documents; 0 when there is none
 	Patterns []Pattern `json:",omitempty"` // of the step's counted messages, where patterns are asked for
+	Steps    int       `json:",omitempty"` // how many steps it stands for, where older ones were merged; 0 is one
 }
+
+// Width is how many steps the sample stands for.
+func (s Sample) Width() int { return max(s.Steps, 1) }
 
 // Answer is what a source said to one question. A step without data has no sample: nothing is never zero.
 // For a log count, Exposure is the number of all documents of that service in the step, and a step without any has no sample.

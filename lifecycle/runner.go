@@ -5,10 +5,12 @@ import (
 	"context"
 	"log/slog"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
 	"verifier"
+	"verifier/rules"
 )
 
 // Store is what the runner needs of the store. Claims raise the revision and set the due time to now + lease.
@@ -257,9 +259,19 @@ func (r *Runner) look(ctx context.Context, w verifier.Watched, world World, sour
 		e.Evidence = evidence
 	}
 	e.Findings = judge(w, evidence, sources, wait, world.Zone, now)
+	r.logRefused(w.Verification, e.Findings)
 	e.Next = next(w, evidence, e.Findings, sources, wait, now).Add(r.crowd.delay(w.Verification.ID, shortestStep(w.Rules)))
 	e.Recovered, e.RecoveredBy = recovered(w, evidence, sources, world.Zone, now)
 	e.Relapsed = relapsed(w, evidence, sources, now)
+}
+
+// logRefused logs passes that the rules' self-check took back just now: each is a bug of this program.
+func (r *Runner) logRefused(v verifier.Verification, findings []verifier.Finding) {
+	for i, f := range findings {
+		if known := i < len(v.Findings) && v.Findings[i].Decided(); !known && strings.Contains(f.Text, rules.Refused) {
+			r.Log.Error("a rule's pass contradicts its own numbers and was refused", "verification", v.ID, "rule", f.Rule, "finding", f.Text)
+		}
+	}
 }
 
 func (r *Runner) saved(v verifier.Verification, err error) {

@@ -42,21 +42,55 @@ func (v view) judgeCompare(cmp verifier.Compare) ruling {
 		if every(matches, func(m match) bool { return m.worse }) {
 			worse = side
 			v = v.window(matches[0], tolerated(cmp, side, arms[0].base), side)
+			arms = v.alongside(arms)
 		}
 		inside = inside && slices.ContainsFunc(matches, func(m match) bool { return m.inside })
 		fine = fine && slices.ContainsFunc(matches, func(m match) bool { return m.fine })
 	}
-	side := worse
-	if side == "" {
-		side = sides[0]
-	}
-	tolerated := tolerated(cmp, side, arms[0].base)
-	said.limit = &tolerated
 	value, _ := v.plain(v.after)
 	said.value = &value
 	said.outcome, said.reason = v.comparison(worse != "", inside, fine)
+	side := worse
+	if side == "" {
+		side = v.sideOf(sides, value, arms[0].base)
+	}
+	at := arms[0]
+	if said.outcome == verifier.Pass {
+		at = widest(cmp, side, arms) // it must be worse than each to be worse
+	}
+	bound := tolerated(cmp, side, at.base)
+	said.baseline, said.limit = &at.base, &bound
+	said.chance = said.outcome == verifier.Pass && beyond(side, value, bound)
 	said.text = v.compareText(said, arms)
+	if said.outcome == verifier.Inconclusive {
+		said.text += v.lacking(cmp, side, arms)
+	}
 	return said
+}
+
+// sideOf is the direction in which a value lies.
+func (v view) sideOf(sides []verifier.Worse, value, base float64) verifier.Worse {
+	if len(sides) > 1 && value < base {
+		return verifier.Lower
+	}
+	return sides[0]
+}
+
+// widest is the baseline that tolerates the most.
+func widest(cmp verifier.Compare, side verifier.Worse, arms []against) against {
+	return slices.MaxFunc(arms, func(a, b against) int {
+		x, y := tolerated(cmp, side, a.base), tolerated(cmp, side, b.base)
+		if side == verifier.Lower {
+			x, y = -x, -y
+		}
+		switch {
+		case x < y:
+			return -1
+		case x > y:
+			return 1
+		}
+		return 0
+	})
 }
 
 // window is the view of the steps that were worse, where the whole watch does not show it: it was better before or is again.
@@ -75,6 +109,22 @@ func (v view) window(m match, bound float64, side verifier.Worse) view {
 		v.exposure += s.Exposure
 	}
 	return v
+}
+
+// alongside is the same baselines, those of the watch's own steps cut to the steps that this view has: what was compared is what is said.
+func (v view) alongside(arms []against) []against {
+	from, to := v.times(v.after)
+	out := slices.Clone(arms)
+	for i, a := range arms {
+		if !aligned(a.arm) {
+			continue
+		}
+		samples := slices.DeleteFunc(slices.Clone(a.samples), func(s verifier.Sample) bool { return !s.T.After(from) || s.T.After(to) })
+		if base, ok := v.plain(samples); ok {
+			out[i] = against{a.arm, samples, base}
+		}
+	}
+	return out
 }
 
 // comparison is the outcome. Looking again and again is paid for; a change that begins late is not seen by passing early, so

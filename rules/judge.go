@@ -17,6 +17,7 @@ type ruling struct {
 	from, to time.Time // what the value is of; zero: all judged steps
 	before   bool
 	patterns []verifier.Pattern // new ones
+	chance   bool               // a pass although the value is over the limit: by no more than chance explains
 	text     string             // without the full stop
 }
 
@@ -69,17 +70,8 @@ func (v view) sufficient(said ruling) ruling {
 	if said.outcome != verifier.Pass {
 		return said
 	}
-	short := ""
-	need := v.rule.MinExposure
-	if need == 0 && (v.rule.Measure.Count != "" || v.rule.Measure.Patterns != "") {
-		need = documentsToPass
-	}
-	switch {
-	case len(v.after) < v.rule.MinSamples:
-		short = plural(len(v.after), "step") + " with data, " + number(float64(v.rule.MinSamples)) + " are needed"
-	case v.trials && v.exposure < need:
-		short = number(v.exposure) + " " + v.among() + ", " + number(need) + " are needed"
-	default:
+	short := v.short()
+	if short == "" {
 		return said
 	}
 	if !v.ended {
@@ -87,6 +79,23 @@ func (v view) sufficient(said ruling) ruling {
 	}
 	said.outcome, said.reason, said.text = verifier.Inconclusive, verifier.TooLittleData, v.subject()+": too little data "+v.afterText()+": "+short
 	return said
+}
+
+// short says what is lacking for a pass, empty where nothing is.
+func (v view) short() string {
+	need := v.rule.MinExposure
+	if need == 0 && (v.rule.Measure.Count != "" || v.rule.Measure.Patterns != "") {
+		need = documentsToPass
+	}
+	switch {
+	case len(v.after) < v.rule.MinSamples:
+		return plural(len(v.after), "step") + " with data, " + number(float64(v.rule.MinSamples)) + " are needed"
+	case v.trials && v.exposure < need:
+		return number(v.exposure) + " " + v.among() + ", " + number(need) + " are needed"
+	case v.rule.OnNoData == verifier.NoDataPass:
+		return "" // a step without data is as good as any
+	}
+	return v.gaps()
 }
 
 // judgements is the limit's word, the comparison's, or both together.
@@ -156,5 +165,5 @@ func (v view) finding(said ruling, now time.Time) verifier.Finding {
 	if f.Decided() {
 		f.At = &now
 	}
-	return f
+	return checked(r, f, said.chance)
 }

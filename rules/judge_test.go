@@ -159,7 +159,7 @@ func TestSentences(t *testing.T) {
 		},
 		{
 			"little traffic", ratio, shop(past(120, same(0.01, 1)), events(settled, 60, same(0.02, 1))), verifier.Inconclusive, verifier.TooLittleData,
-			"Error ratio: 2 % (1.2 of 60), 13:46 to 14:01 UTC; before 1 % (1.2 of 120; 1.4.0, 13:10 to 13:40), limit 1.5 %; too little data to tell.",
+			"Error ratio: 2 % (1.2 of 60), 13:46 to 14:01 UTC; before 1 % (1.2 of 120; 1.4.0, 13:10 to 13:40), limit 1.5 %; too little data to tell: 60 events after 1.4.2 and 120 before are too few, about 30,000 and 60,000 are needed.",
 		},
 		{
 			"min_exposure", needy, shop(steady, events(settled, 60, quiet)), verifier.Inconclusive, verifier.TooLittleData,
@@ -167,11 +167,11 @@ func TestSentences(t *testing.T) {
 		},
 		{
 			"peers suffer too", ratio, peers(shop(steady, events(settled, 60, same(2, 50))), events(settled, 60, same(2, 50))), verifier.Pass, "",
-			"Error ratio: 4 % (120 of 3,000), 13:46 to 14:01 UTC; before 0.6 % (36 of 6,000; 1.4.0, 13:10 to 13:40), unchanged hosts 4 % (120 of 3,000), limit 0.9 %.",
+			"Error ratio: 4 % (120 of 3,000), 13:46 to 14:01 UTC; before 0.6 % (36 of 6,000; 1.4.0, 13:10 to 13:40), unchanged hosts 4 % (120 of 3,000; 13:46 to 14:01), limit 6 %.",
 		},
 		{
 			"peers are well", ratio, peers(shop(steady, events(settled, 60, same(2, 50))), events(settled, 60, same(1, 200))), verifier.Fail, verifier.IsWorse,
-			"Error ratio: 4 % (120 of 3,000), 13:46 to 14:01 UTC; before 0.6 % (36 of 6,000; 1.4.0, 13:10 to 13:40), unchanged hosts 0.5 % (60 of 12,000), limit 0.9 % (confidence 99.7 %).",
+			"Error ratio: 4 % (120 of 3,000), 13:46 to 14:01 UTC; before 0.6 % (36 of 6,000; 1.4.0, 13:10 to 13:40), unchanged hosts 0.5 % (60 of 12,000; 13:46 to 14:01), limit 0.9 % (confidence 99.7 %).",
 		},
 		{
 			"success falls", down, shop(past(120, same(49.9, 50)), events(settled, 60, same(45, 50))), verifier.Fail, verifier.IsWorse,

@@ -1,6 +1,7 @@
 package rules
 
 import (
+	"cmp"
 	"time"
 
 	"verifier"
@@ -12,9 +13,11 @@ type window struct {
 	value    float64
 }
 
-// crossing is what a limit found in a series: the first window that failed it, and the one that came nearest.
+// crossing is what a limit found in a series.
 type crossing struct {
-	first, worst *window
+	first *window // that failed it: the newest of a run that held for as long as the limit says
+	worst *window // of all that held so long, the one that came nearest
+	peak  *window // that came nearest, whether it held or not
 }
 
 func (v view) judgeLimit(l verifier.Limit) ruling {
@@ -27,17 +30,18 @@ func (v view) judgeLimit(l verifier.Limit) ruling {
 		said.text = v.limitText(l, *w, said)
 		return said
 	}
-	if w := found.worst; w != nil {
-		said.value = &w.value
+	nearest := cmp.Or(found.worst, found.peak)
+	if nearest != nil {
+		said.value = &nearest.value
 	}
 	if !v.ended {
-		said.outcome, said.text = verifier.Pending, v.limitSoFar(l, found.worst)
+		said.outcome, said.text = verifier.Pending, v.limitSoFar(l, nearest)
 		return said
 	}
 	if found.worst == nil {
-		return inconclusive(verifier.TooLittleData, v.subject()+": too little data "+v.afterText()+" to hold against the limit")
+		return inconclusive(verifier.TooLittleData, v.subject()+": "+v.tooShort(l))
 	}
-	said.outcome, said.text = verifier.Pass, v.limitKept(l, *found.worst, said)
+	said.outcome, said.text = verifier.Pass, v.limitKept(l, found, said)
 	return said
 }
 
@@ -61,12 +65,13 @@ func (v view) cross(l verifier.Limit, samples []verifier.Sample, until time.Time
 	if len(samples) == 0 {
 		return found
 	}
+	rhythm := v.rhythm()
 	start := samples[0].T.Add(-v.rule.Every)
 	within := max(l.Within, v.rule.Every, 1)
 	whole := min(within, max(until.Sub(start), 0).Truncate(max(v.rule.Every, 1)))
 	var sums sums
 	first, seen := 0, 0.0
-	var since, last time.Time // of the present run of crossing windows
+	run := run{limit: l}
 	for i, s := range samples {
 		sums.add(s, 1)
 		seen += s.Exposure
@@ -74,30 +79,27 @@ func (v view) cross(l verifier.Limit, samples []verifier.Sample, until time.Time
 			sums.add(samples[first], -1)
 			first++
 		}
-		if s.T.Sub(last) > v.rule.Every {
-			since = time.Time{}
-		}
-		last = s.T
 		value, ok := sums.value(v, i-first+1)
-		if !ok {
-			continue
-		}
-		w := window{samples[first].T.Add(-v.rule.Every), s.T, value}
-		full := s.T.Sub(start) >= whole
-		if !full && !(v.rule.Measure.Count != "" && l.Below == nil) {
+		full := s.T.Sub(start) >= whole && (!v.sumLacks(l) || sums.steps >= int(rhythm.share*float64(whole/max(v.rule.Every, 1))))
+		if !ok || !full && (v.rule.Measure.Count == "" || v.sumLacks(l)) {
 			continue // an average needs its window; a count that is too high already will not fall
 		}
-		if found.worst == nil || nearer(l, value, found.worst.value) {
-			found.worst = &w
+		w := window{samples[first].T.Add(-v.rule.Every), s.T, value}
+		if found.peak == nil || nearer(l, value, found.peak.value) {
+			found.peak = &w
 		}
-		if !crosses(l, value) || !enough(i+1, seen) {
-			since = time.Time{}
+		if !enough(i+1, seen) {
+			run = run.anew()
 			continue
 		}
-		if since.IsZero() {
-			since = s.T.Add(-v.rule.Every)
+		held := run.take(w, v.stands(samples, i, rhythm))
+		if held == nil {
+			continue
 		}
-		if s.T.Sub(since) >= l.For {
+		if found.worst == nil || nearer(l, held.value, found.worst.value) {
+			found.worst = held
+		}
+		if crosses(l, held.value) {
 			found.first = &w
 			return found
 		}
@@ -105,13 +107,32 @@ func (v view) cross(l verifier.Limit, samples []verifier.Sample, until time.Time
 	return found
 }
 
+// sumLacks reports whether a count that lacks steps may cross the limit by that alone.
+func (v view) sumLacks(l verifier.Limit) bool {
+	return v.rule.Measure.Count != "" && (l.Below != nil || l.Equals != nil)
+}
+
+// stands is how long a value stands for: its step, and the time since the value before where the series is known to have no more of
+// them. A step that is missing neither ends a run nor makes it longer.
+func (v view) stands(samples []verifier.Sample, i int, r rhythm) time.Duration {
+	own := time.Duration(samples[i].Width()) * v.rule.Every
+	if i == 0 {
+		return own
+	}
+	return max(own, min(samples[i].T.Sub(samples[i-1].T), time.Duration(r.cadence*float64(v.rule.Every))))
+}
+
 // sums are the sums of a window.
-type sums struct{ count, exposure, values float64 }
+type sums struct {
+	count, exposure, values float64
+	steps                   int
+}
 
 func (a *sums) add(s verifier.Sample, sign float64) {
 	a.count += sign * s.Count
 	a.exposure += sign * s.Exposure
 	a.values += sign * s.Value
+	a.steps += int(sign) * s.Width()
 }
 
 // value is what the limit looks at: counts are summed, ratios are of sums, values are averaged.

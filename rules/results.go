@@ -11,6 +11,10 @@ import (
 // JudgeResults says what a rule on results of tests says now. from is the deploy's time, until the end of its watch; limit.within says
 // how long after the deploy they are waited for. It is pure.
 func JudgeResults(r verifier.Rule, results []verifier.TestResult, from, until time.Time, zone *time.Location, now time.Time) verifier.Finding {
+	return checked(r, judgeResults(r, results, from, until, zone, now), false)
+}
+
+func judgeResults(r verifier.Rule, results []verifier.TestResult, from, until time.Time, zone *time.Location, now time.Time) verifier.Finding {
 	f := verifier.Finding{
 		Rule: r.Name, From: from, To: now, Muted: r.Muted(now), OnFail: r.OnFail, Severity: r.Severity, Optional: r.Optional, Unit: r.Measure.Unit,
 	}

@@ -116,38 +116,69 @@ func (v view) compareText(said ruling, arms []against) string {
 		bound += " (confidence " + percent(1-v.alpha()) + ")"
 	}
 	text := fmt.Sprintf("%s: %s%s, %s; %s", v.subject(), v.compared(*said.value), v.detail(v.after), v.judgedTimes(), strings.Join(append(parts, bound), ", "))
-	switch said.outcome {
-	case verifier.Inconclusive:
+	switch {
+	case said.outcome == verifier.Inconclusive:
 		return text + "; too little data to tell"
-	case verifier.Pending:
+	case said.outcome == verifier.Pending:
 		return text + "; not certain yet"
+	case said.chance:
+		return text + "; over the limit, but by no more than chance explains"
 	}
 	return text
 }
 
 // armText is one baseline: where it came from, its value, its counts, and the stretch that they are of.
 func (v view) armText(a against) string {
-	name := map[verifier.Arm]string{
-		verifier.ArmBefore: "before", verifier.ArmPeers: "unchanged hosts", verifier.ArmLastWeek: "a week earlier", verifier.ArmLastDeploy: "after the previous deploy",
-	}[a.arm]
 	var facts []string
 	if numbers := v.numbers(a.samples); numbers != "" {
 		facts = append(facts, numbers)
 	}
 	if a.arm == verifier.ArmBefore {
 		facts = append(facts, v.stretchOf(a.samples))
+	} else {
+		from, to := v.times(a.samples)
+		back := v.earlierBy(a.arm)
+		facts = append(facts, v.span(from.Add(-back), to.Add(-back), v.c.From, ""))
 	}
-	text := name + " " + v.compared(a.base)
-	if len(facts) > 0 {
-		text += " (" + strings.Join(facts, "; ") + ")"
+	return armName(a.arm) + " " + v.compared(a.base) + " (" + strings.Join(facts, "; ") + ")"
+}
+
+// armName is a baseline as a subject, and whose says where its data are from.
+func armName(arm verifier.Arm) string { return strings.TrimPrefix(whose(arm), "on ") }
+
+func whose(arm verifier.Arm) string {
+	switch arm {
+	case verifier.ArmPeers:
+		return "on unchanged hosts"
+	case verifier.ArmLastWeek:
+		return "a week earlier"
+	case verifier.ArmLastDeploy:
+		return "after the previous deploy"
 	}
-	return text
+	return "before"
+}
+
+// earlierBy is how long before the watch the arm's data are from, whose steps are moved to those of the watch.
+func (v view) earlierBy(arm verifier.Arm) time.Duration {
+	switch {
+	case arm == verifier.ArmLastWeek:
+		return 7 * 24 * time.Hour
+	case arm == verifier.ArmLastDeploy && v.c.Baseline != nil && !v.c.Baseline.Since.IsZero():
+		return v.c.From.Sub(v.c.Baseline.Since).Round(max(v.rule.Every, 1))
+	}
+	return 0
+}
+
+// times is the stretch of some samples.
+func (v view) times(samples []verifier.Sample) (from, to time.Time) {
+	first := samples[0]
+	return first.T.Add(-time.Duration(first.Width()) * v.rule.Every), samples[len(samples)-1].T
 }
 
 // judgedTimes is the stretch that was judged.
 func (v view) judgedTimes() string {
-	first, last := v.after[0].T.Add(-v.rule.Every), v.after[len(v.after)-1].T
-	return v.fromTo(first, last, last)
+	from, to := v.times(v.after)
+	return v.fromTo(from, to, to)
 }
 
 // stretch is the version and the times of the stretch before, of what this rule has of it.
@@ -160,8 +191,8 @@ func (v view) stretchOf(samples []verifier.Sample) string {
 		return "before" // unreachable: where there is evidence of it there is a stretch
 	}
 	from, until := b.From, b.Until
-	if n := len(samples); n > 0 {
-		from, until = samples[0].T.Add(-v.rule.Every), samples[n-1].T
+	if len(samples) > 0 {
+		from, until = v.times(samples)
 	}
 	times := v.span(from, until, v.c.From, "")
 	if b.Version == "" {
@@ -219,7 +250,8 @@ func (v view) limitText(l verifier.Limit, w window, said ruling) string {
 	return text
 }
 
-func (v view) limitKept(l verifier.Limit, worst window, said ruling) string {
+// limitKept is what came nearest to the limit; with for, what held that long, and what was over it for a shorter time.
+func (v view) limitKept(l verifier.Limit, found crossing, said ruling) string {
 	most := "at most "
 	if said.limit != nil && said.limit == l.Below {
 		most = "at least "
@@ -227,7 +259,23 @@ func (v view) limitKept(l verifier.Limit, worst window, said ruling) string {
 	if l.Exit != nil || l.Equals != nil {
 		most = ""
 	}
-	return fmt.Sprintf("%s: %s%s%s%s; %s", v.subject(), most, v.quantity(worst.value), over(l), v.detail(v.after), v.limitName(l, said.limit))
+	value, bound := v.quantity(found.worst.value), v.limitName(l, said.limit)
+	if l.For > 0 {
+		value += " for " + length(l.For)
+		bound += " for " + length(l.For)
+	}
+	if found.peak != nil && crosses(l, found.peak.value) {
+		value += ", briefly " + v.quantity(found.peak.value)
+	}
+	return fmt.Sprintf("%s: %s%s%s%s; %s", v.subject(), most, value, over(l), v.detail(v.after), bound)
+}
+
+// tooShort is why a limit could not be judged at all.
+func (v view) tooShort(l verifier.Limit) string {
+	if l.For > 0 && len(v.after) > 0 {
+		return fmt.Sprintf("too little data %s: %s with data, and the limit must be crossed for %s", v.afterText(), plural(stepsOf(v.after), "step"), length(l.For))
+	}
+	return "too little data " + v.afterText() + " to compare with the limit"
 }
 
 func (v view) limitSoFar(l verifier.Limit, worst *window) string {

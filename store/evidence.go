@@ -88,7 +88,7 @@ func mergeOlder(samples []verifier.Sample) []verifier.Sample {
 }
 
 func merge(a, b verifier.Sample) verifier.Sample {
-	m := verifier.Sample{T: b.T, Count: a.Count + b.Count, Exposure: a.Exposure + b.Exposure, Patterns: mergePatterns(a.Patterns, b.Patterns)}
+	m := verifier.Sample{T: b.T, Count: a.Count + b.Count, Exposure: a.Exposure + b.Exposure, Patterns: mergePatterns(a.Patterns, b.Patterns), Steps: a.Width() + b.Width()}
 	switch {
 	case a.Value == a.Count && b.Value == b.Count:
 		m.Value = m.Count

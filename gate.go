@@ -30,6 +30,7 @@ const (
 	GateNotWatched     GateReason = "not_watched"     // it was there, and nobody watched
 	GateResultsMissing GateReason = "results_missing" // tests that are demanded told nothing
 	GateTooOld         GateReason = "too_old"         // it passed longer ago than max_age
+	GateUnknownService GateReason = "unknown_service" // nobody named or deployed it
 )
 
 // GateProblem is one reason why a gate is shut, in words.

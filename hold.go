@@ -24,6 +24,8 @@ type Hold struct {
 	Teams        []string   `json:"teams"`
 	Stops        []string   `json:"stops"`
 	Ended        *time.Time `json:"ended,omitempty"`
+	File         string     `json:"file,omitempty"`     // the hold file, where this hold is one
+	Warnings     []string   `json:"warnings,omitempty"` // names that match nothing known, for whoever asks; not kept
 }
 
 // Active reports whether the hold is in force at that time.
@@ -39,3 +41,6 @@ func (h Hold) Covers(what string, p Place, team string) bool {
 	}
 	return stops && MatchAny(h.Services, p.Service) && MatchAny(h.Environments, p.Environment) && MatchAny(h.Teams, team)
 }
+
+// Everywhere reports whether it covers every service, environment and team.
+func (h Hold) Everywhere() bool { return len(h.Services)+len(h.Environments)+len(h.Teams) == 0 }

@@ -22,6 +22,7 @@ type GateCase struct {
 	Holds    []verifier.Hold
 	Override *verifier.GateOverride
 	Zone     *time.Location // of times in the sentences; nil: UTC
+	Unknown  string         // why nobody knows the service; empty where somebody does
 }
 
 // AskGate says whether the version may pass. It is pure.
@@ -31,6 +32,9 @@ func AskGate(c GateCase, now time.Time) verifier.GateAnswer {
 		if h.Active(now) && h.Covers(verifier.StopsGate, c.Place, c.Team) {
 			a.Reasons = append(a.Reasons, verifier.GateProblem{Reason: verifier.GateHeld, Environment: c.Place.Environment, Text: heldBy + h.By + ": " + h.Reason})
 		}
+	}
+	if c.Unknown != "" {
+		a.Reasons = append(a.Reasons, verifier.GateProblem{Reason: verifier.GateUnknownService, Environment: c.Place.Environment, Text: c.Unknown})
 	}
 	for _, history := range c.History[strings.ToLower(c.Place.Environment)] {
 		if record.Condemned(history, c.Version) {

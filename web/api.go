@@ -296,6 +296,10 @@ func (s *server) explain(w http.ResponseWriter, r *http.Request) {
 		Problem(w, r, err)
 		return
 	}
+	if err := s.knows(r.Context(), place.Environment); err != nil {
+		Problem(w, r, err)
+		return
+	}
 	e, err := s.Explain(r.Context(), place.Service, place.Environment, place.Target, at)
 	answered(w, r, e, err)
 }

@@ -52,6 +52,8 @@ type Config struct {
 	Metrics   http.Handler
 	Order     func(ctx context.Context, id string, o verifier.Order) (verifier.Verification, error)
 	Gate      func(ctx context.Context, place verifier.Place, version string) (verifier.GateAnswer, error)
+	Known     func(ctx context.Context, environment string) error                                                  // nil, or why nobody knows it; nil func: all are known
+	Scope     func(ctx context.Context, h *verifier.Hold) error                                                    // writes a hold's names as they are recorded, or says which are unknown; may be nil
 	Override  func(ctx context.Context, place verifier.Place, version, reason string) (verifier.GateAnswer, error) // of the gate
 	Results   func(ctx context.Context, verification, name string, body []byte) (verifier.Verification, error)     // of tests
 	Held      func(ctx context.Context)                                                                            // a hold was put

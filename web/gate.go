@@ -21,8 +21,23 @@ func (s *server) gate(w http.ResponseWriter, r *http.Request) {
 		Problem(w, r, err)
 		return
 	}
-	a, err := s.Gate(r.Context(), body.place(), body.Version)
+	a, err := s.askGate(r.Context(), body)
 	answered(w, r, a, err)
+}
+
+// askGate asks about a place that somebody knows: a mistyped environment has no gate, and would be passed.
+func (s *server) askGate(ctx context.Context, b gateBody) (verifier.GateAnswer, error) {
+	if err := s.knows(ctx, b.Environment); err != nil {
+		return verifier.GateAnswer{}, err
+	}
+	return s.Gate(ctx, b.place(), b.Version)
+}
+
+func (s *server) knows(ctx context.Context, environment string) error {
+	if s.Known == nil {
+		return nil
+	}
+	return s.Known(ctx, environment)
 }
 
 // overrideGate lets a version pass on a person's word.
@@ -100,7 +115,10 @@ func (s *server) checkOverride(ctx context.Context, b gateBody) error {
 	} else if problem := textProblem(b.Reason); problem != "" {
 		bad = append(bad, verifier.FieldError{Field: "reason", Problem: problem})
 	}
-	return invalid(bad)
+	if err := invalid(bad); err != nil {
+		return err
+	}
+	return s.knows(ctx, b.Environment)
 }
 
 // maxResults is the largest report of a test runner that is read.
@@ -150,7 +168,7 @@ func (s *server) gatePage(r *http.Request) (title string, _ any, _ error) {
 	if err := cmp.Or(err, q.err()); err != nil {
 		return "", nil, err
 	}
-	a, err := s.Gate(r.Context(), out.Asked.place(), out.Asked.Version)
+	a, err := s.askGate(r.Context(), out.Asked)
 	out.Answer, out.Here = &a, r.URL.RequestURI()
 	return "Gate", out, err
 }

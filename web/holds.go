@@ -1,9 +1,12 @@
 package web
 
 import (
+	"context"
+	"errors"
 	"fmt"
 	"net/http"
 	"strings"
+	"time"
 
 	"github.com/google/uuid"
 
@@ -21,6 +24,7 @@ func (s *server) holds(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	every, err := s.record.Holds(r.Context(), s.Now(), all)
+	every = s.warned(r.Context(), every)
 	var items []verifier.Hold
 	next := ""
 	for _, h := range every {
@@ -31,13 +35,30 @@ func (s *server) holds(w http.ResponseWriter, r *http.Request) {
 			next = items[size-1].ID
 			break
 		}
-		items = append(items, wholeHold(h))
+		items = append(items, WholeHold(h))
 	}
 	listed(w, r, items, next, err)
 }
 
-// wholeHold fills in the lists that are empty.
-func wholeHold(h verifier.Hold) verifier.Hold {
+// warned says of each hold which of its names match nothing known.
+func (s *server) warned(ctx context.Context, holds []verifier.Hold) []verifier.Hold {
+	for i, h := range holds {
+		if s.Scope == nil || h.Everywhere() {
+			continue
+		}
+		var invalid *verifier.InvalidError
+		if err := s.Scope(ctx, &h); errors.As(err, &invalid) {
+			for _, f := range invalid.Fields {
+				h.Warnings = append(h.Warnings, f.Problem)
+			}
+		}
+		holds[i].Warnings = h.Warnings
+	}
+	return holds
+}
+
+// WholeHold fills in the lists that are empty.
+func WholeHold(h verifier.Hold) verifier.Hold {
 	h.Services, h.Environments, h.Teams, h.Stops = orEmpty(h.Services), orEmpty(h.Environments), orEmpty(h.Teams), orEmpty(h.Stops)
 	return h
 }
@@ -63,15 +84,23 @@ func (s *server) hold(r *http.Request, h *verifier.Hold, mute bool) error {
 	if mute && len(h.Stops) == 0 {
 		h.Stops = []string{verifier.StopsAlert}
 	}
+	h.Warnings = nil
 	if err := s.checkHold(*h, mute); err != nil {
 		return err
+	}
+	if s.Scope != nil {
+		if err := s.Scope(r.Context(), h); err != nil {
+			return err
+		}
 	}
 	if len(h.Stops) == 0 {
 		h.Stops = []string{verifier.StopsRollback}
 	}
-	*h = wholeHold(*h)
+	*h = WholeHold(*h)
 	h.ID, h.At, h.Ended, h.By = "hold-"+uuid.NewString()[:8], s.Now().UTC(), nil, verifier.CallerFrom(r.Context()).Name
-	if err := s.record.PutHold(r.Context(), *h); err != nil {
+	kept := *h
+	kept.Warnings = nil
+	if err := s.record.PutHold(r.Context(), kept); err != nil {
 		return err
 	}
 	s.Held(r.Context())
@@ -84,22 +113,22 @@ func (s *server) checkHold(h verifier.Hold, mute bool) error {
 		bad = append(bad, verifier.FieldError{Field: field, Problem: fmt.Sprintf(format, args...)})
 	}
 	if strings.TrimSpace(h.Reason) == "" {
-		wrong("reason", "is missing; say why, for those who find the hold")
+		wrong("reason", "is required: say why, for people who find the hold")
 	} else if problem := textProblem(h.Reason); problem != "" {
 		wrong("reason", "%s", problem)
 	}
 	if h.Until != nil && !h.Until.After(s.Now()) {
-		wrong("until", "is over already")
+		wrong("until", "%s is not in the future", h.Until.UTC().Format(time.RFC3339))
 	}
 	if mute && h.Until == nil {
-		wrong("until", "is missing; a mute ends by itself")
+		wrong("until", "is required: a mute ends by itself")
 	}
 	for _, what := range h.Stops {
 		switch {
 		case mute && what != verifier.StopsAlert:
-			wrong("stops", "%.40q is not what a mute stops; leave it out, or post to /v1/holds", what)
+			wrong("stops", "invalid value %.40q: a mute stops alerts; leave stops out, or post to /v1/holds", what)
 		case !mute && what != verifier.StopsRollback && what != verifier.StopsGate:
-			wrong("stops", "%.40q is none; write rollback, gate or both", what)
+			wrong("stops", "invalid value %.40q: must be rollback or gate; to mute alerts, post to /v1/mutes", what)
 		}
 	}
 	for _, globs := range []struct {

@@ -28,6 +28,10 @@ func (d *Daemon) gate(ctx context.Context, place verifier.Place, version string)
 		Place: place, Team: s.catalogue.Service(place, "").Team, Version: version, Gates: s.cfg.gatesInto(place), Zone: s.cfg.zone,
 		History: map[string][][]verifier.Past{}, Watches: map[string]verifier.Verification{},
 	}
+	var err error
+	if c.Unknown, err = d.stranger(ctx, place.Service); err != nil {
+		return verifier.GateAnswer{}, err
+	}
 	environments := []string{place.Environment}
 	for _, g := range c.Gates {
 		environments = append(environments, g.After...)
@@ -37,7 +41,6 @@ func (d *Daemon) gate(ctx context.Context, place verifier.Place, version string)
 			return verifier.GateAnswer{}, err
 		}
 	}
-	var err error
 	if c.Holds, err = d.store.Holds(ctx, now, false); err != nil {
 		return verifier.GateAnswer{}, err
 	}

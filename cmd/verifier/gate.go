@@ -24,8 +24,8 @@ func gateCommand() *cobra.Command {
 		Short: "Ask whether a version may go into an environment",
 		Long: `Ask whether a version may go into an environment: whether it passed where the gates of verifier.yaml demand.
 
-It ends with 0 when the version may go, 1 when it must not (it failed, is condemned, or the gate is held), 3 when nobody can tell (yet)
-and 2 on any trouble. With --wait it stays while something is still to come: the deploy, its verdict, results of tests.`,
+It exits with 0 when the version may go, 1 when it must not (it failed, is known bad, or the gate is held), 3 when the answer is not known (yet)
+and 2 on any trouble, an unknown environment included. With --wait it waits for what is still to come: the deploy, its verdict, test results.`,
 		Example: "  verifier gate checkout production 1.4.2 --wait --timeout 30m\n  verifier gate checkout production 1.4.2 --override --reason 'the sale begins at noon; INC-7'",
 		Args:    cobra.ExactArgs(3),
 		RunE:    gate,

@@ -196,7 +196,7 @@ func (s *server) incidentPage(r *http.Request) (title string, _ any, _ error) {
 
 func (s *server) holdsPage(r *http.Request) (title string, _ any, _ error) {
 	list, err := s.record.Holds(r.Context(), s.Now(), false)
-	return "Holds", list, err
+	return "Holds", s.warned(r.Context(), list), err
 }
 
 // reportView is one month, with the ways to others.
@@ -246,8 +246,8 @@ func (s *server) until(length string) (*time.Time, error) {
 		return nil, nil
 	}
 	d, err := verifier.ParseDuration(length)
-	if err != nil {
-		return nil, verifier.Invalid("for", "%.40q is no length of time; write 90m, 4h or 2d", length)
+	if err != nil || d <= 0 {
+		return nil, verifier.Invalid("for", "%.40q is not a valid duration (try 90m, 4h or 2d)", length)
 	}
 	at := s.Now().Add(d).UTC()
 	return &at, nil

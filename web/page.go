@@ -19,10 +19,11 @@ var pages embed.FS
 
 // view is what every page knows.
 type view struct {
-	Title, Banner, Month, Zone, Caller string
-	Operates                           bool // the caller may do more than look
-	Problem                            problem
-	Data                               any
+	Title, Month, Zone, Caller string
+	Banner                     []string
+	Operates                   bool // the caller may do more than look
+	Problem                    problem
+	Data                       any
 }
 
 // parse reads every page once, with the frame around it.
@@ -61,9 +62,13 @@ func (s *server) show(name string, data func(*http.Request) (title string, value
 func (s *server) view(r *http.Request, title string) view {
 	now := s.Now().In(s.Zone)
 	caller := verifier.CallerFrom(r.Context())
-	return view{
+	out := view{
 		Title: title, Month: now.Format("2006-01"), Zone: now.Format("MST"), Caller: caller.Name, Operates: has(caller.Scopes, verifier.ScopeOperate),
 	}
+	if caller.Name != "" { // strangers see no banner
+		out.Banner = s.banner(r.Context())
+	}
+	return out
 }
 
 func (s *server) problemPage(w http.ResponseWriter, r *http.Request, err error) {
@@ -74,11 +79,8 @@ func (s *server) problemPage(w http.ResponseWriter, r *http.Request, err error) 
 	s.render(w, p.Status, "problem", v)
 }
 
-// render writes a page when it is whole, so that one that breaks is answered as an error. Who is not known sees no banner.
+// render writes a page when it is whole, so that one that breaks is answered as an error.
 func (s *server) render(w http.ResponseWriter, status int, name string, v view) {
-	if v.Caller != "" {
-		v.Banner = s.Banner()
-	}
 	var b bytes.Buffer
 	if err := s.pages[name].Execute(&b, v); err != nil {
 		s.Log.Error("cannot write a page", "page", name, "err", err)

@@ -28,7 +28,7 @@ func New(c Config, r Record) http.Handler {
 	guard.SetDenyHandler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		s.fail(w, r, &refusal{http.StatusForbidden, "this request was sent by a page of another site"})
 	}))
-	return headers(guard.Handler(http.HandlerFunc(s.route)))
+	return s.headers(guard.Handler(http.HandlerFunc(s.route)))
 }
 
 // route is one thing that can be asked. Without a scope anybody may.
@@ -78,10 +78,14 @@ func forPrograms(u *url.URL) bool {
 
 const security = "default-src 'none'; style-src 'self'; img-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
 
+// ZoneHeader names the time zone that the server's sentences are in, so that a client can write its own times in the same.
+const ZoneHeader = "Verifier-Timezone"
+
 // headers are on every answer.
-func headers(next http.Handler) http.Handler {
+func (s *server) headers(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		h := w.Header()
+		h.Set(ZoneHeader, s.Zone.String())
 		h.Set("X-Content-Type-Options", "nosniff")
 		h.Set("X-Frame-Options", "DENY")
 		h.Set("Referrer-Policy", "same-origin")

@@ -16,6 +16,8 @@ import (
 	"github.com/spf13/cobra"
 
 	"verifier"
+	"verifier/web"
+	"verifier/words"
 )
 
 // client asks a running server.
@@ -23,6 +25,7 @@ type client struct {
 	server string
 	token  string
 	http   *http.Client
+	zone   *time.Location // the server's, once it answered
 }
 
 const formatUsage = "text or json"
@@ -48,7 +51,7 @@ func clientOf(c *cobra.Command) (*client, error) {
 	if err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https" {
 		return nil, fmt.Errorf("--server %q is no address; write http://host:port", server)
 	}
-	return &client{server: strings.TrimSuffix(server, "/"), token: os.Getenv("VERIFIER_TOKEN"), http: &http.Client{}}, nil
+	return &client{server: strings.TrimSuffix(server, "/"), token: os.Getenv("VERIFIER_TOKEN"), http: &http.Client{}, zone: time.UTC}, nil
 }
 
 const maxAnswer = 16 << 20
@@ -102,6 +105,9 @@ func (c *client) send(ctx context.Context, method, path string, in any) (*http.R
 	if err != nil {
 		return nil, fmt.Errorf("ask %s: %w (is `verifier serve` running there? name it with --server or VERIFIER_URL)", c.server, err)
 	}
+	if zone, err := time.LoadLocation(response.Header.Get(web.ZoneHeader)); err == nil {
+		c.zone = zone
+	}
 	return response, nil
 }
 
@@ -143,6 +149,9 @@ func problemError(response *http.Response, body []byte) error {
 	}
 	return &answerError{response.StatusCode, text}
 }
+
+// when is a time as people read it, in the zone of the server's own sentences.
+func (c *client) when(t time.Time) string { return words.Time(t, time.Now(), c.zone) }
 
 // placeQuery are SERVICE ENV and --target as a query. Without --target the server refuses where there are several; --target '' is a name, that of
 // deploys without one.

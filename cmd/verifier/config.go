@@ -248,19 +248,6 @@ func absolute(folder, path string) string {
 	return filepath.Join(folder, path)
 }
 
-// frozen reads the hold file: why everything is held, or nothing.
-func (c *Config) frozen() string {
-	if c.HoldFile == "" {
-		return ""
-	}
-	text, err := os.ReadFile(c.relative(c.HoldFile))
-	if os.IsNotExist(err) {
-		return ""
-	}
-	why := strings.TrimSpace(string(text))
-	return "the hold file " + c.HoldFile + " exists" + strings.TrimSuffix(": "+clip(why, 200), ": ")
-}
-
 // catalogue is what the configuration says of environments and services.
 func (c *Config) catalogue() *verifier.Catalogue {
 	out := &verifier.Catalogue{}

@@ -227,10 +227,10 @@ func (d *Daemon) ready(ctx context.Context) error {
 	return errors.Join(err, d.store.Trouble())
 }
 
-// banner is what every page of the console says on top.
+// banner is what every page of the console says on top, besides the holds.
 func (d *Daemon) banner() string {
 	if problem := d.problem.Load().(string); problem != "" {
-		return "The files on disk are wrong, those of before stay in force: " + problem
+		return "The files on disk are wrong; the previous configuration stays in effect: " + problem
 	}
-	return d.live().cfg.frozen()
+	return ""
 }

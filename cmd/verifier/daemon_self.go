@@ -29,15 +29,17 @@ type Status struct {
 	Hooks     map[string]HookStatus `json:"hooks"`
 	Quiet     []string              `json:"quiet"`   // senders of deploy events that are silent for far longer than is their habit
 	Problem   string                `json:"problem"` // why the files on disk could not be loaded
-	Held      string                `json:"held"`    // why everything is held
+	Held      string                `json:"held"`    // the holds in force in words, one a line
+	Holds     []verifier.Hold       `json:"holds"`   // the same
 	Services  []string              `json:"services"`
 	Unclaimed []Unclaimed           `json:"unclaimed"` // recorded names that the configuration does not know
 }
 
 func (d *Daemon) status(ctx context.Context) any {
 	s := d.live()
-	out := Status{Version: version, Rules: s.rules.Len(), Sources: map[string]string{}, Lags: map[string]string{}, Slowed: map[string]string{}, Problem: d.problem.Load().(string), Held: s.cfg.frozen(), Services: append([]string{}, s.catalogue.ServiceNames()...)}
+	out := Status{Version: version, Rules: s.rules.Len(), Sources: map[string]string{}, Lags: map[string]string{}, Slowed: map[string]string{}, Problem: d.problem.Load().(string), Services: append([]string{}, s.catalogue.ServiceNames()...)}
 	out.Active, out.Waiting, _ = d.store.Counts(ctx)
+	out.Holds, out.Held = d.held(ctx)
 	out.Hooks, out.Quiet = d.missed.status(s.hooks)
 	var err error
 	out.Unclaimed, err = unclaimed(ctx, d.store, s.catalogue)
@@ -66,7 +68,7 @@ func (d *Daemon) troubles() map[string]string {
 	}
 	maps.Copy(out, d.missed.troubles())
 	if problem := d.problem.Load().(string); problem != "" {
-		out[filesTrouble] = "The files on disk are wrong, those of before stay in force: " + problem
+		out[filesTrouble] = "The files on disk are wrong; the previous configuration stays in effect: " + problem
 	}
 	return out
 }

@@ -6,16 +6,18 @@ import (
 	"maps"
 	"net/http"
 	"slices"
+	"strings"
 	"text/tabwriter"
 
 	"github.com/spf13/cobra"
 
 	"verifier"
+	"verifier/words"
 )
 
 func statusCommand() *cobra.Command {
 	c := &cobra.Command{
-		Use: "status", Short: "Show how the daemon is, and what is being watched", Args: cobra.NoArgs,
+		Use: "status", Short: "Show the state of the daemon, what is held, and the latest verifications", Args: cobra.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
 			ask, err := clientOf(c)
 			if err != nil {
@@ -33,60 +35,75 @@ func statusCommand() *cobra.Command {
 				return err
 			}
 			out.Watches = list.Items
-			return printed(c, out, func(w io.Writer) { printStatus(w, out.Status, out.Watches) })
+			return printed(c, out, func(w io.Writer) {
+				printHeld(w, out.Holds, ask.zone)
+				printStatus(w, ask, out.Status)
+				printWatches(w, ask, out.Watches)
+			})
 		},
 	}
 	addServerFlags(c)
 	return c
 }
 
-func printStatus(w io.Writer, s Status, watches []verifier.Verification) {
-	fmt.Fprintf(w, "verifier %s: %d rules, %d watches running, %d actions waiting\n", s.Version, s.Rules, s.Active, s.Waiting)
+func printStatus(w io.Writer, ask *client, s Status) {
+	fmt.Fprintf(w, "verifier %s: %s, %s running, %s waiting\n", s.Version, words.Count(s.Rules, "rule"), words.CountOf(s.Active, "verification", "verifications"), words.Count(s.Waiting, "action"))
+	if s.Problem != "" {
+		fmt.Fprintln(w, "WARNING: the files on disk are wrong; the previous configuration stays in effect:", s.Problem)
+	}
+	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 	for _, name := range slices.Sorted(maps.Keys(s.Sources)) {
-		fmt.Fprintf(w, "source %s: %s", name, s.Sources[name])
+		fmt.Fprintf(t, "source %s\t%s", name, s.Sources[name])
 		if lag := s.Lags[name]; lag != "" {
-			fmt.Fprintf(w, ", %s late", lag)
+			fmt.Fprintf(t, ", newest data %s old", lag)
 		}
 		if slowed := s.Slowed[name]; slowed != "" {
-			fmt.Fprintf(w, ", %s", slowed)
+			fmt.Fprintf(t, ", %s", slowed)
 		}
-		fmt.Fprintln(w)
+		fmt.Fprintln(t)
 	}
 	for _, name := range slices.Sorted(maps.Keys(s.Hooks)) {
-		printHook(w, name, s.Hooks[name])
+		printHook(t, ask, name, s.Hooks[name])
 	}
+	t.Flush()
 	for _, text := range s.Quiet {
-		fmt.Fprintln(w, "QUIET:", text)
-	}
-	if s.Held != "" {
-		fmt.Fprintln(w, "HELD:", s.Held)
-	}
-	if s.Problem != "" {
-		fmt.Fprintln(w, "PROBLEM: the files on disk are wrong, those of before stay in force:", s.Problem)
+		fmt.Fprintln(w, "WARNING:", text)
 	}
 	printUnclaimed(w, s.Unclaimed)
+}
+
+// printWatches lists the latest verifications, newest first.
+func printWatches(w io.Writer, ask *client, watches []verifier.Verification) {
 	if len(watches) == 0 {
+		fmt.Fprintln(w, "\nNo deploy was verified yet.")
 		return
 	}
 	fmt.Fprintln(w)
 	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(t, "AT\tSERVICE\tENVIRONMENT\tVERSION\tSTATE\tROLLBACK\tID")
+	fmt.Fprintln(t, "DEPLOYED\tSERVICE\tENVIRONMENT\tVERSION\tSTATE\tROLLBACK\tID")
 	for _, v := range watches {
-		rollback := ""
-		if v.Rollback != nil {
-			rollback = string(v.Rollback.State)
-		}
 		d := v.Deploy
-		fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%s\t%s\t%s\n", d.At.UTC().Format("01-02 15:04"), d.Service, d.Where(), d.Version, v.State, rollback, v.ID)
+		fmt.Fprintln(t, strings.Join([]string{ask.when(d.At), d.Service, d.Where(), d.Version, string(v.State), rollbackText(v.Rollback), v.ID}, "\t"))
 	}
 	t.Flush()
 }
 
-func printHook(w io.Writer, name string, h HookStatus) {
+// rollbackText is a rollback's state in a table.
+func rollbackText(r *verifier.Rollback) string {
+	switch {
+	case r == nil:
+		return "-"
+	case r.To == "":
+		return string(r.State)
+	}
+	return string(r.State) + " (to " + r.To + ")"
+}
+
+func printHook(w io.Writer, ask *client, name string, h HookStatus) {
 	if h.Asked == nil {
 		return
 	}
-	fmt.Fprintf(w, "hook %s: asked for what was missed at %s, %d found", name, h.Asked.UTC().Format("15:04 MST"), h.Found)
+	fmt.Fprintf(w, "hook %s\tlast asked for missed events at %s, %d found", name, ask.when(*h.Asked), h.Found)
 	if h.Trouble != "" {
 		fmt.Fprintf(w, "; %s", h.Trouble)
 	}

@@ -123,7 +123,7 @@ const (
 	GuardNotRelease     GuardReason = "not_release"
 	GuardIrreversible   GuardReason = "irreversible"
 	GuardNoTarget       GuardReason = "no_target"
-	GuardCondemned      GuardReason = "condemned"
+	GuardKnownBad       GuardReason = "known_bad"
 	GuardLive           GuardReason = "live"
 	GuardLate           GuardReason = "late"
 	GuardTooFewSamples  GuardReason = "too_few_samples"
@@ -163,4 +163,39 @@ type Rollback struct {
 	Progress    string        `json:"progress,omitempty"` // what the tool said last
 	Stuck       bool          `json:"stuck,omitempty"`    // its task waits for a person
 	Answer      string        `json:"answer,omitempty"`   // deploy that confirmed it
+
+	Paused    *Pause        `json:"paused,omitempty"`     // while another release is under way in the place
+	PausedFor time.Duration `json:"paused_for,omitempty"` // all pauses that are over: the time to act is longer by them
+	Unclear   *Unclear      `json:"unclear,omitempty"`    // confirmed, and nobody can tell whether it helped
+}
+
+// Over reports whether nothing more comes of the rollback.
+func (r Rollback) Over() bool { return !r.State.Open() || r.State == RollbackConfirmed && r.Unclear != nil }
+
+// Pause is why a rollback that is proposed or approved waits: a newer release was started. It goes on if that fails or has no end.
+type Pause struct {
+	Deploy  string        `json:"deploy"`
+	Version string        `json:"version"`
+	By      string        `json:"by,omitempty"` // who deploys it
+	At      time.Time     `json:"at"`
+	Left    time.Duration `json:"left,omitempty"` // of the countdown
+	Long    bool          `json:"long,omitempty"` // longer than confirm_within: a person is needed
+}
+
+// Unclear is why nobody can tell whether a rollback helped, and what the failing rule saw before it and after it.
+type Unclear struct {
+	Reason string    `json:"reason"` // a finding's reason, superseded or cancelled
+	Rule   string    `json:"rule,omitempty"`
+	Failed *Figure   `json:"failed,omitempty"` // of the deploy that was rolled back
+	After  *Figure   `json:"after,omitempty"`  // of the version that is back
+	At     time.Time `json:"at"`
+}
+
+// Figure is what a rule saw: its value with its counts.
+type Figure struct {
+	Value    *float64 `json:"value"`
+	Count    float64  `json:"count"`
+	Exposure float64  `json:"exposure"`
+	Unit     string   `json:"unit"`
+	Text     string   `json:"text"`
 }

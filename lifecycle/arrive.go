@@ -1,6 +1,7 @@
 package lifecycle
 
 import (
+	"slices"
 	"time"
 
 	"verifier"
@@ -27,10 +28,10 @@ func (c *change) arrived() {
 	}
 }
 
-// started opens a watch that waits for the end of the deploy, and stops rollbacks of what it is about to replace. It is watched from
+// started opens a watch that waits for the end of the deploy, and pauses rollbacks of what it is about to replace. It is watched from
 // the first host that it changed.
 func (c *change) started(d verifier.Deploy) {
-	c.cancelOlder(d)
+	c.goOn(d)
 	v := c.watch(d.ID)
 	if v == nil {
 		v = c.open(d)
@@ -52,6 +53,7 @@ func (c *change) failedDeploy(d verifier.Deploy) {
 		v = c.open(d)
 	}
 	v.Deploy = d
+	c.goOn(d)
 	if v.Ended == nil && c.rolls(v, d) {
 		return
 	}
@@ -85,7 +87,7 @@ func (c *change) succeeded(d verifier.Deploy) {
 		return
 	}
 	answered := c.confirm(d)
-	c.cancelOlder(d)
+	c.stopOlder(d)
 	c.suspect(d)
 	running := c.running(d)
 	switch {
@@ -170,7 +172,7 @@ func (c *change) landedUnwatched(v *verifier.Verification, d verifier.Deploy) {
 		v.Answers = answered.ID
 		c.concluded(v)
 	}
-	c.cancelOlder(d)
+	c.stopOlder(d)
 	if !joins(d) && !c.overtaken(d) {
 		c.supersede(d)
 	}
@@ -312,41 +314,52 @@ func (c *change) supersede(d verifier.Deploy) {
 	}
 }
 
-// cancelOlder cancels what is proposed or counting down over older deploys of the place: somebody is at work there.
-func (c *change) cancelOlder(d verifier.Deploy) {
-	for _, old := range c.scene.Watches {
-		if old.ID == d.ID || old.Rollback == nil || !old.Deploy.Before(d) {
-			continue
-		}
-		if s := old.Rollback.State; s == verifier.RollbackProposed || s == verifier.RollbackApproved {
-			v := c.watch(old.ID)
-			c.settle(v, verifier.RollbackCancelled, Daemon, d.Version+" was deployed meanwhile")
-			c.update(v)
-		}
-	}
-}
-
-// confirm finds the rollback that the deploy answers: the newest one sent (or given up too early) to that version.
+// confirm finds the rollback that the deploy answers: one that was sent (or given up too early) to that version, else one that was only
+// suggested, and that a person does by hand.
 func (c *change) confirm(d verifier.Deploy) *verifier.Verification {
 	if d.Change != verifier.Release {
 		return nil
 	}
 	for _, old := range c.scene.Watches {
-		r := old.Rollback
-		if r == nil || !record.Same(r.To, d.Version) || !old.Deploy.Before(d) || r.SentAt == nil || d.At.Before(r.SentAt.Add(-time.Minute)) {
+		if !old.Deploy.Before(d) || !leadsTo(old.Rollback, d.Version) || !wasSent(old.Rollback, d) && !c.byHand(&old, d) {
 			continue
 		}
-		switch r.State {
-		case verifier.RollbackSent, verifier.RollbackRefused, verifier.RollbackFailed:
-			if r.ConfirmedAt != nil {
-				continue
-			}
-			v := c.watch(old.ID)
-			c.settle(v, verifier.RollbackConfirmed, "", "")
-			v.Rollback.ConfirmedAt, v.Rollback.Answer = &c.now, d.ID
-			c.update(v)
-			return v
+		v := c.watch(old.ID)
+		r, by := v.Rollback, ""
+		if r.SentAt == nil {
+			r.To, r.Person, r.By, r.Reasons = d.Version, true, nil, []verifier.GuardReason{}
+			by = d.By
 		}
+		c.settle(v, verifier.RollbackConfirmed, by, "")
+		r.ConfirmedAt, r.Answer = &c.now, d.ID
+		c.update(v)
+		return v
 	}
 	return nil
+}
+
+// leadsTo reports whether the rollback goes to that version, and nothing has confirmed it yet.
+func leadsTo(r *verifier.Rollback, version string) bool {
+	if r == nil || r.ConfirmedAt != nil {
+		return false
+	}
+	same := func(candidate string) bool { return record.Same(candidate, version) }
+	return same(r.To) || r.To == "" && slices.ContainsFunc(r.Candidates, same)
+}
+
+// wasSent reports whether the deploy can be what the tool was called for.
+func wasSent(r *verifier.Rollback, d verifier.Deploy) bool {
+	return r.SentAt != nil && !d.At.Before(r.SentAt.Add(-time.Minute))
+}
+
+// byHand reports whether the deploy undoes the failed one before the tool was called, or without it. A verdict that was dismissed is
+// not undone.
+func (c *change) byHand(failed *verifier.Verification, d verifier.Deploy) bool {
+	r := failed.Rollback
+	if r.SentAt != nil || failed.State != verifier.FailedState && !r.Person || dismissed(failed) {
+		return false
+	}
+	return !slices.ContainsFunc(c.scene.History, func(p verifier.Past) bool {
+		return p.Deploy.MovesLive() && isNewer(p.Deploy, failed.Deploy) && p.Deploy.Before(d)
+	})
 }

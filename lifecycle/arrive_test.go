@@ -109,10 +109,10 @@ func TestSuccessAfterAll(t *testing.T) {
 	}
 }
 
-// TestStartWithoutEndNoLongerCounts lets a rollback through that a running start would veto.
+// TestStartWithoutEndNoLongerCounts lets a rollback through that a running start would pause.
 func TestStartWithoutEndNoLongerCounts(t *testing.T) {
 	t.Parallel()
-	for within, want := range map[time.Duration]verifier.RollbackState{3 * time.Hour: verifier.RollbackVetoed, time.Hour: verifier.RollbackConfirmed} {
+	for within, want := range map[time.Duration]verifier.RollbackState{3 * time.Hour: verifier.RollbackApproved, time.Hour: verifier.RollbackConfirmed} {
 		s := newSim(t, verifier.ModeAuto)
 		s.entries = append(s.entries, verifier.Entry{Apply: func(to *verifier.Service) { to.Rollback.ActWithin = within }})
 		s.good("checkout")
@@ -124,7 +124,9 @@ func TestStartWithoutEndNoLongerCounts(t *testing.T) {
 		s.entries = append(s.entries, verifier.Entry{Apply: func(to *verifier.Service) { to.Rollback.ActWithin = 3 * time.Hour }})
 		s.breaks("checkout 1.1")
 		s.run(30 * time.Minute)
-		s.expect(bad, verifier.FailedState, want)
+		if v := s.expect(bad, verifier.FailedState, want); (v.Rollback.Paused != nil) != (want == verifier.RollbackApproved) {
+			t.Errorf("paused %+v", v.Rollback.Paused)
+		}
 	}
 }
 

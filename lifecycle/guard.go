@@ -7,6 +7,7 @@ import (
 
 	"verifier"
 	"verifier/record"
+	"verifier/words"
 )
 
 // guarded is what the guards said of one rollback.
@@ -52,7 +53,7 @@ var guards = []struct {
 	{verifier.GuardNotRelease, true, (*guarding).notRelease},
 	{verifier.GuardIrreversible, true, (*guarding).irreversible},
 	{verifier.GuardNoTarget, true, (*guarding).noTarget},
-	{verifier.GuardCondemned, true, (*guarding).condemned},
+	{verifier.GuardKnownBad, true, (*guarding).knownBad},
 	{verifier.GuardLive, true, (*guarding).live},
 	{verifier.GuardLate, false, (*guarding).late},
 	{verifier.GuardTooFewSamples, false, (*guarding).tooFewSamples},
@@ -122,19 +123,52 @@ func (g *guarding) held() (bool, string) {
 	return false, "no hold"
 }
 
-// newer looks for somebody at work in the place. A redeploy of the same version changes nothing: deploys server by server send
-// one for each server.
+// newer looks for another release that went live since, which denies; one that was merely started lets the rollback wait. Another
+// change leaves the decision to a person. A scale-out and the same version once more change nothing: deploys that go server by server
+// send one event for each server.
 func (g *guarding) newer() (bool, string) {
-	for _, p := range g.scene.History {
-		d := p.Deploy
-		if d.ID == g.v.ID || !g.v.Deploy.Before(d) || sameAgain(d, g.v.Deploy) {
-			continue
-		}
-		if d.Status == verifier.Succeeded || d.Status == verifier.Started && (p.State.Watching() || p.Ended == nil && p.State != "") {
-			return true, fmt.Sprintf("%s %s is newer (%s)", d.Service, d.Version, d.Status)
+	if d := replaced(g.scene, g.v); d != nil {
+		return true, g.deployedAt(*d)
+	}
+	muddled := g.muddled()
+	if muddled != nil && !g.asked.person && g.service.Rollback.Mode == verifier.ModeAuto {
+		return true, "a change of kind " + g.changedAt(*muddled) + " and may be the cause; only a person can roll back"
+	}
+	if d := g.underWay(g.scene, g.v, g.now); d != nil {
+		return false, fmt.Sprintf("%s was started at %s; the rollback waits for its end", d.Version, words.Time(d.At, g.now, g.Zone))
+	}
+	if muddled != nil {
+		return false, "no newer release; a change of kind " + g.changedAt(*muddled) + " and may be the cause"
+	}
+	return false, "no newer release"
+}
+
+func (g *guarding) muddled() *verifier.Deploy {
+	for i := range g.scene.History {
+		if d := &g.scene.History[i].Deploy; muddles(*d, g.v.Deploy) {
+			return d
 		}
 	}
-	return false, "nothing newer was deployed or started"
+	return nil
+}
+
+func (g *guarding) deployedAt(d verifier.Deploy) string {
+	if d.By == "" {
+		return d.Version + " was deployed at " + words.Time(d.At, g.now, g.Zone)
+	}
+	return d.By + " deployed " + d.Version + " at " + words.Time(d.At, g.now, g.Zone)
+}
+
+// changedAt is "toggle was deployed by ben at 14:05 UTC".
+func (g *guarding) changedAt(d verifier.Deploy) string {
+	text := string(d.Change) + " was deployed"
+	if d.Status == verifier.Started {
+		text = string(d.Change) + " was started"
+	}
+	if d.By != "" {
+		text += " by " + d.By
+	}
+	return text + " at " + words.Time(d.At, g.now, g.Zone)
 }
 
 // sameAgain reports whether newer is the same version once more.
@@ -194,11 +228,14 @@ func (g *guarding) noTarget() (bool, string) {
 	return true, "no version was live here before"
 }
 
-func (g *guarding) condemned() (bool, string) {
-	if g.to != "" && record.Condemned(g.scene.History, g.to) {
-		return true, g.to + " is condemned"
+func (g *guarding) knownBad() (bool, string) {
+	switch {
+	case g.to == "":
+		return false, "no version to go back to is chosen yet"
+	case record.Condemned(g.scene.History, g.to):
+		return true, g.to + " is known to be bad"
 	}
-	return false, "the target is not condemned"
+	return false, g.to + " is not known to be bad"
 }
 
 func (g *guarding) live() (bool, string) {
@@ -221,7 +258,7 @@ func (g *guarding) late() (bool, string) {
 	switch {
 	case g.v.Late || d.RecordedAt.Sub(d.At) > within:
 		return true, fmt.Sprintf("the deploy was recorded %s after its time", spell(d.RecordedAt.Sub(d.At)))
-	case g.now.Sub(d.At) > within:
+	case g.now.Sub(d.At)-pausedFor(g.v.Rollback, g.now) > within:
 		return true, fmt.Sprintf("it is %s after the deploy; act_within is %s", spell(g.now.Sub(d.At)), spell(within))
 	case !g.v.Until.IsZero() && verdict.After(g.v.Until.Add(graceAfterWatch)):
 		return true, "the verdict came after the watch"
@@ -264,6 +301,10 @@ func (g *guarding) tooMany() (bool, string) {
 }
 
 func (g *guarding) recentRollback() (bool, string) {
+	if first := alreadyRollingBack(g.scene, g.v); first != nil {
+		r := first.Rollback
+		return true, fmt.Sprintf("%s is already being rolled back to %s (%s)", first.Deploy.Version, r.To, r.State)
+	}
 	apart := g.service.Rollback.AtLeastApart
 	for _, s := range g.scene.Rollbacks {
 		if s.Verification != g.v.ID && s.Place.Key() == g.v.Deploy.Place.Key() && g.now.Sub(s.At) < apart {

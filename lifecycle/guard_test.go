@@ -124,8 +124,15 @@ func TestGuards(t *testing.T) {
 		{"the kill switch file", func(st *stage) { st.frozen = "verifier.db.hold exists" }, verifier.GuardHeld},
 
 		{"newer release", func(st *stage) { st.past("d3", "1.2", -time.Minute, verifier.Observing) }, verifier.GuardNewer},
-		{"newer configuration", func(st *stage) { st.past("d3", "", -time.Minute, "", changed(verifier.Config)) }, verifier.GuardNewer},
-		{"newer start", func(st *stage) { st.past("d3", "1.2", -time.Minute, verifier.Waiting, status(verifier.Started)) }, verifier.GuardNewer},
+		{"newer scale-out", func(st *stage) { st.past("d3", "", -time.Minute, "", changed(verifier.Scale)) }, ""},
+		{"a newer start lets it wait", func(st *stage) { st.past("d3", "1.2", -time.Minute, verifier.Waiting, status(verifier.Started)) }, ""},
+		{"a newer configuration in mode approve", func(st *stage) {
+			st.policy.Mode = verifier.ModeApprove
+			st.past("d3", "", -time.Minute, "", changed(verifier.Config))
+		}, ""},
+		{"a newer configuration that failed", func(st *stage) {
+			st.past("d3", "", -time.Minute, "", changed(verifier.Config), status(verifier.Failed))
+		}, ""},
 		{"newer start without end", func(st *stage) { st.past("d3", "1.2", -time.Minute, verifier.CancelledState, status(verifier.Started)) }, ""},
 		{"newer, but failed", func(st *stage) { st.past("d3", "1.2", -time.Minute, verifier.CancelledState, status(verifier.Failed)) }, ""},
 		{"the same version on another server", func(st *stage) { st.past("d3", "1.1", -time.Minute, "") }, ""},
@@ -156,13 +163,13 @@ func TestGuards(t *testing.T) {
 		{"the target was condemned since", func(st *stage) {
 			st.asked.to = "1.0"
 			st.scene.History[1].Deploy.Mark = &verifier.Mark{At: begin}
-		}, verifier.GuardCondemned},
+		}, verifier.GuardKnownBad},
 		{"the target was left by a rollback since", func(st *stage) {
 			st.asked.to = "1.0"
 			st.past("d3", "0.9", -time.Hour, verifier.Passed, func(d *verifier.Deploy) { d.Kind, d.Previous = verifier.KindRollback, "1.0" })
 			h := st.scene.History
 			h[0], h[1] = h[1], h[0]
-		}, verifier.GuardCondemned},
+		}, verifier.GuardKnownBad},
 		{"the target is live", func(st *stage) { st.asked.to, st.scene.History[0].State = "1.1", verifier.Undecided }, verifier.GuardLive},
 
 		{"recorded late", func(st *stage) { st.v.Deploy.RecordedAt = st.v.Deploy.At.Add(2 * time.Hour) }, verifier.GuardLate},

@@ -263,7 +263,7 @@ func memberOf(c *change, v *verifier.Verification) verifier.Member {
 	d := v.Deploy
 	m := verifier.Member{
 		Verification: v.ID, Place: d.Place, Version: d.Version, Previous: d.Previous, At: d.At, By: d.By, Severity: verifier.SeverityWarn,
-		Outcome: string(v.State), Rollback: c.rollbackText(v), Person: needsPerson(v),
+		Outcome: string(v.State), Rollback: c.rollbackText(v), Person: needsPerson(v) && (c.troubled(v) || replaced(c.scene, v) == nil),
 		Labels: map[string]string{"team": d.Team, "repository": d.Repository, "commit": d.Commit, "url": d.URL},
 	}
 	if f := worst(v.Findings); f != nil {
@@ -296,8 +296,12 @@ func needsPerson(v *verifier.Verification) bool {
 		return true
 	case verifier.RollbackSent:
 		return v.Rollback.Stuck
-	case verifier.RollbackApproved, verifier.RollbackConfirmed, verifier.RollbackRecovered, verifier.RollbackCancelled:
-		return false // cancelled: it recovered, or somebody is at work there
+	case verifier.RollbackApproved:
+		return page && v.Rollback.Paused != nil && v.Rollback.Paused.Long
+	case verifier.RollbackConfirmed, verifier.RollbackRecovered:
+		return false
+	case verifier.RollbackCancelled:
+		return page && v.Rollback.Reason != recoveredReason && !dismissed(v)
 	case verifier.RollbackVetoed:
 		return page && !vetoedWithEnvironment(v.Rollback)
 	}

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 
 	"verifier"
 	"verifier/rules"
@@ -55,6 +56,7 @@ func (c *change) unended(v *verifier.Verification) bool {
 	over := c.actUntil(v.Deploy)
 	if !c.now.Before(over) {
 		c.close(v, verifier.CancelledState, noEnd)
+		c.goOn(v.Deploy)
 		return true
 	}
 	if v.Overdue == nil {
@@ -118,7 +120,7 @@ func (c *change) finished(v *verifier.Verification) {
 // countsDown reports whether a rollback will be sent unless its rules recover: they are asked about until then.
 func countsDown(v *verifier.Verification) bool {
 	r := v.Rollback
-	return r != nil && r.State == verifier.RollbackApproved && r.SendAt != nil
+	return r != nil && r.State == verifier.RollbackApproved && (r.SendAt != nil || r.Paused != nil && !r.Person)
 }
 
 // concluded draws what follows for others from a verdict: the rollback that this deploy answers has helped or not, and what was
@@ -135,19 +137,51 @@ func (c *change) concluded(v *verifier.Verification) {
 	}
 }
 
-// answered carries the verdict on a rollback's own deploy back to the rollback.
+// answered carries the verdict on a rollback's own deploy back to the rollback. Where there is none, nobody can tell whether it helped.
 func (c *change) answered(v *verifier.Verification) {
 	failed := c.watch(v.Answers)
 	if failed == nil || failed.Rollback == nil || failed.Rollback.State != verifier.RollbackConfirmed {
 		return
 	}
-	if v.State == verifier.Passed {
+	r := failed.Rollback
+	switch {
+	case v.State == verifier.Passed:
 		c.settle(failed, verifier.RollbackRecovered, "", "")
-		failed.Rollback.RecoveredAt = &c.now
-	} else {
-		c.settle(failed, verifier.RollbackFailed, "", "not_recovered")
+		r.RecoveredAt = &c.now
+	case v.State == verifier.FailedState:
+		c.settle(failed, verifier.RollbackFailed, "", notRecovered)
+	case v.State == verifier.CancelledState && v.Reason == deployFailed:
+		c.settle(failed, verifier.RollbackFailed, "", "the deploy of "+r.To+" failed")
+		r.ConfirmedAt, r.Answer = nil, ""
+	default:
+		r.Unclear = unclear(failed, v, c.now)
+		c.audit(Daemon, "rollback unclear", failed.ID, r.Unclear.Reason, "to "+r.To)
 	}
 	c.update(failed)
+}
+
+const notRecovered = "not_recovered"
+
+// unclear is why the watch over the version that is back did not tell, with what the rule that had failed saw before and after.
+func unclear(failed, answer *verifier.Verification, now time.Time) *verifier.Unclear {
+	out := &verifier.Unclear{Reason: answer.Reason, At: now}
+	if out.Reason == "" {
+		out.Reason = string(answer.State)
+	}
+	if f := worst(failed.Findings); f != nil {
+		out.Rule, out.Failed = f.Rule, figure(failed.Findings, f.Rule)
+		out.After = figure(answer.Findings, f.Rule)
+	}
+	return out
+}
+
+func figure(findings []verifier.Finding, rule string) *verifier.Figure {
+	for _, f := range findings {
+		if f.Rule == rule && f.Decided() {
+			return &verifier.Figure{Value: f.Value, Count: f.Count, Exposure: f.Exposure, Unit: f.Unit, Text: f.Text}
+		}
+	}
+	return nil
 }
 
 // failing are the names of the rules that make the verification fail.

@@ -81,9 +81,12 @@ func TestRollbackByHand(t *testing.T) {
 		t.Error("nobody is woken although a rollback waits for approval")
 	}
 	s.deploy("checkout", "1.0")
-	s.expect(bad, verifier.FailedState, verifier.RollbackCancelled)
+	s.expect(bad, verifier.FailedState, verifier.RollbackConfirmed)
 	s.run(30 * time.Minute)
-	v := s.get(bad)
+	v := s.expect(bad, verifier.FailedState, verifier.RollbackRecovered)
+	if by := v.Rollback.By; by == nil || *by != "anna" {
+		t.Errorf("by %v, want anna, who deployed it", by)
+	}
 	if in, _ := s.store.Incident(t.Context(), v.Incident); in.Resolved == nil {
 		t.Error("the incident is not resolved by the passing of 1.0")
 	}

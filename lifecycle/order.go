@@ -8,6 +8,7 @@ import (
 
 	"verifier"
 	"verifier/record"
+	"verifier/words"
 )
 
 // ordered does what a person said, or says why the present state does not allow it.
@@ -70,8 +71,8 @@ func (c *change) cancel(v *verifier.Verification, o Ordered) error {
 
 // rollBack is a person's rollback: in any mode, state and ended rollback state.
 func (c *change) rollBack(v *verifier.Verification, o Ordered) error {
-	if r := v.Rollback; r != nil && (r.State == verifier.RollbackSent || r.State == verifier.RollbackConfirmed) {
-		return conflict("rollback", "it is %s already", r.State)
+	if r := v.Rollback; r != nil && !r.Over() && (r.State == verifier.RollbackSent || r.State == verifier.RollbackConfirmed) {
+		return c.oneAtATime(v)
 	}
 	return c.byPerson(v, o)
 }
@@ -82,6 +83,9 @@ func (c *change) byPerson(v *verifier.Verification, o Ordered) error {
 	if c.service(v.Deploy).Rollback.By == "" {
 		return verifier.Invalid("rollback.by", "no way of rolling %s back is configured; write rollback: {by: {webhook: …}} for it in the catalogue", v.Deploy.Place)
 	}
+	if first := alreadyRollingBack(c.scene, v); first != nil {
+		return c.oneAtATime(first)
+	}
 	to, err := c.chosen(v, o.To)
 	if err != nil {
 		return err
@@ -91,7 +95,7 @@ func (c *change) byPerson(v *verifier.Verification, o Ordered) error {
 	number := 1
 	if r := v.Rollback; r != nil {
 		number = r.Number
-		if !r.State.Open() {
+		if r.Over() {
 			number++
 		}
 	}
@@ -100,11 +104,22 @@ func (c *change) byPerson(v *verifier.Verification, o Ordered) error {
 		ProposedAt: &c.now, Number: number, Person: true, Admin: o.Admin, At: c.now,
 	}
 	c.settle(v, verifier.RollbackApproved, o.By, o.Reason)
-	c.send(v, a)
-	if v.Rollback.State == verifier.RollbackVetoed && was != nil && was.State.Open() && o.Verb == verifier.RollBack {
+	if c.pauseOrResume(v) {
+		c.vetoIfStopped(v)
+	} else {
+		c.send(v, a)
+	}
+	if v.Rollback.State == verifier.RollbackVetoed && was != nil && !was.Over() && o.Verb == verifier.RollBack {
 		return Vetoed(*v)
 	}
 	return nil
+}
+
+// oneAtATime names the rollback that is under way in the place.
+func (c *change) oneAtATime(first *verifier.Verification) error {
+	r := first.Rollback
+	return conflict("rollback", "%s is already being rolled back from %s to %s: verification %s, %s since %s",
+		first.Deploy.Place, first.Deploy.Version, r.To, first.ID, r.State, words.TimeSeconds(r.At, c.now, c.Zone))
 }
 
 // Vetoed is what a person is told whose rollback was denied by a guard, or nil.
@@ -137,7 +152,7 @@ func (c *change) dismiss(v *verifier.Verification, o Ordered) error {
 	mark := verifier.Mark{Good: true, Cause: o.Reason, By: o.By, At: c.now}
 	v.Mark = &mark
 	c.out.Marks = map[string]verifier.Mark{v.ID: mark}
-	if r := v.Rollback; r != nil && (r.State == verifier.RollbackProposed || r.State == verifier.RollbackApproved) {
+	if r := v.Rollback; r != nil && mayBeStopped(r.State) {
 		c.settle(v, verifier.RollbackCancelled, o.By, "dismissed")
 	}
 	c.update(v)

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"strings"
+	"time"
 
 	"verifier"
 	"verifier/record"
@@ -46,6 +47,7 @@ func (c *change) propose(v *verifier.Verification, a asked) {
 		c.settle(v, verifier.RollbackApproved, Auto, "")
 		r.SendAt = &send
 	}
+	c.pauseOrResume(v)
 }
 
 // record keeps what every guard said, with the rollback and in the audit.
@@ -66,6 +68,9 @@ func (c *change) settle(v *verifier.Verification, state verifier.RollbackState, 
 	if state != verifier.RollbackApproved {
 		r.SendAt = nil
 	}
+	if !mayBeStopped(state) {
+		r.Paused = nil
+	}
 	if by != "" {
 		r.By = &by
 	}
@@ -85,10 +90,14 @@ func (c *change) elapsed(v *verifier.Verification, e Judged) {
 	if r == nil {
 		return
 	}
+	if mayBeStopped(r.State) && c.pauseOrResume(v) {
+		c.vetoIfStopped(v)
+		return
+	}
 	switch r.State {
 	case verifier.RollbackProposed:
 		if !c.expired(v) {
-			c.vetoIfHeld(v)
+			c.vetoIfStopped(v)
 		}
 	case verifier.RollbackApproved:
 		switch {
@@ -96,7 +105,7 @@ func (c *change) elapsed(v *verifier.Verification, e Judged) {
 		case r.SendAt != nil && !c.now.Before(*r.SendAt):
 			c.countedDown(v, e)
 		default:
-			c.vetoIfHeld(v)
+			c.vetoIfStopped(v)
 		}
 	case verifier.RollbackSent:
 		within := c.service(v.Deploy).Rollback.ConfirmWithin
@@ -120,7 +129,7 @@ const recoveredReason = "recovered"
 
 // expired ends what is proposed or counts down when the time to act on the deploy is over.
 func (c *change) expired(v *verifier.Verification) bool {
-	if c.now.Before(c.actUntil(v.Deploy)) {
+	if c.now.Before(c.expiresAt(v)) {
 		return false
 	}
 	why := "nobody approved it in time"
@@ -132,18 +141,23 @@ func (c *change) expired(v *verifier.Verification) bool {
 	return true
 }
 
+// expiresAt is when what is proposed or counts down ends: the time to act on the deploy, longer by the time in which it was paused.
+func (c *change) expiresAt(v *verifier.Verification) time.Time {
+	return c.actUntil(v.Deploy).Add(v.Rollback.PausedFor)
+}
+
 func (c *change) held(e Held) {
 	v := c.watch(e.Verification)
-	if v != nil && v.Rollback != nil && (v.Rollback.State == verifier.RollbackProposed || v.Rollback.State == verifier.RollbackApproved) {
-		c.vetoIfHeld(v)
+	if v != nil && v.Rollback != nil && mayBeStopped(v.Rollback.State) {
+		c.vetoIfStopped(v)
 	}
 }
 
-// vetoIfHeld lets a hold (or a mode that was turned off) end what waits, at once.
-func (c *change) vetoIfHeld(v *verifier.Verification) {
-	g := c.guard(v, asked{person: v.Rollback.Person, admin: v.Rollback.Admin, to: v.Rollback.To})
+// vetoIfStopped lets a hold, a mode that was turned off or another change of the place end what waits, at once.
+func (c *change) vetoIfStopped(v *verifier.Verification) {
+	g := c.guard(v, askedAgain(v.Rollback))
 	for _, a := range g.answers {
-		if a.Denies && (a.Guard == verifier.GuardHeld || a.Guard == verifier.GuardOff) {
+		if a.Denies && (a.Guard == verifier.GuardHeld || a.Guard == verifier.GuardOff || a.Guard == verifier.GuardNewer) {
 			v.Rollback.Guards, v.Rollback.Reasons = g.answers, []verifier.GuardReason{a.Guard}
 			c.settle(v, verifier.RollbackVetoed, "", "")
 			c.update(v)
@@ -159,7 +173,9 @@ func (c *change) countedDown(v *verifier.Verification, e Judged) {
 		c.update(v)
 		return
 	}
-	c.send(v, asked{person: v.Rollback.Person, admin: v.Rollback.Admin, to: v.Rollback.To, shared: e.Shared, rules: e.Rules})
+	a := askedAgain(v.Rollback)
+	a.shared, a.rules = e.Shared, e.Rules
+	c.send(v, a)
 }
 
 // send asks the guards once more, in the transaction that marks the rollback sent and writes the call.

@@ -34,7 +34,7 @@ func asksFor(v verifier.Verification) bool {
 // landed is the end of a deploy that was watched while it went on.
 func (c *change) landed(v *verifier.Verification, d verifier.Deploy) {
 	answered := c.confirm(d)
-	c.cancelOlder(d)
+	c.stopOlder(d)
 	c.suspect(d)
 	if c.overtaken(d) {
 		c.supersededAtOnce(v, d, answered)

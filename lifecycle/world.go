@@ -221,10 +221,15 @@ func (c *change) due(v *verifier.Verification) time.Time {
 		return due
 	}
 	switch r.State {
-	case verifier.RollbackProposed:
-		sooner(c.actUntil(v.Deploy))
-	case verifier.RollbackApproved:
-		sooner(c.actUntil(v.Deploy))
+	case verifier.RollbackProposed, verifier.RollbackApproved:
+		if r.Paused != nil {
+			sooner(c.now.Add(pausePoll))
+			if long := c.pausedLong(v); !r.Paused.Long {
+				sooner(long)
+			}
+			break
+		}
+		sooner(c.expiresAt(v))
 		if r.SendAt != nil {
 			sooner(*r.SendAt)
 		}
@@ -233,6 +238,9 @@ func (c *change) due(v *verifier.Verification) time.Time {
 	}
 	return due
 }
+
+// pausePoll is how often a rollback that is paused looks whether the newer release is still under way.
+const pausePoll = time.Minute
 
 // actUntil is the end of the stretch in which the daemon may act on a deploy.
 func (c *change) actUntil(d verifier.Deploy) time.Time {

@@ -99,5 +99,5 @@ func write(w http.ResponseWriter, v verifier.Verification) error {
 
 // over reports whether nothing more is to come.
 func over(v verifier.Verification) bool {
-	return v.Ended != nil && (v.Rollback == nil || !v.Rollback.State.Open())
+	return v.Ended != nil && (v.Rollback == nil || v.Rollback.Over())
 }

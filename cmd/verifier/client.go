@@ -153,7 +153,7 @@ func problemError(response *http.Response, body []byte) error {
 // when is a time as people read it, in the zone of the server's own sentences.
 func (c *client) when(t time.Time) string { return words.Time(t, time.Now(), c.zone) }
 
-// placeQuery are SERVICE ENV and --target as a query. Without --target the server refuses where there are several; --target '' is a name, that of
+// placeQuery are SERVICE ENV and --target as a query. Without --target the server refuses where there are several; --target ” is a name, that of
 // deploys without one.
 func placeQuery(c *cobra.Command, args []string) url.Values {
 	q := url.Values{"service": {args[0]}, "environment": {args[1]}}

@@ -14,5 +14,8 @@ type TestResult struct {
 	At       time.Time `json:"at"`
 }
 
+// MaxResults is how many names of results are kept of one deploy.
+const MaxResults = 50
+
 // Passed reports whether tests were run and none failed.
 func (r TestResult) Passed() bool { return r.Failed == 0 && r.Tests > r.Skipped }

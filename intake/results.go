@@ -4,17 +4,16 @@ import (
 	"bytes"
 	"cmp"
 	"encoding/json"
-	"encoding/xml"
 	"errors"
 	"fmt"
 	"io"
+	"mime/multipart"
 	"slices"
 	"strings"
 	"time"
 	letters "unicode"
 
 	"golang.org/x/text/encoding"
-	"golang.org/x/text/encoding/htmlindex"
 	"golang.org/x/text/encoding/unicode"
 	"golang.org/x/text/transform"
 
@@ -28,28 +27,36 @@ const (
 	maxTestName = 200
 )
 
-// ReadResults reads what a test runner wrote: JUnit's XML, or a JSON object or list of objects. name is the results' own, where
-// the sender gave one: XML of several suites is one result then, else that of its root or its only suite. It is pure; errors
-// are *verifier.InvalidError and say which field, or which line of the XML.
+// ReadResults reads what test runners wrote: JUnit's XML, or a JSON object or list of objects; several documents come one after the other, or
+// as the parts of a form. name is the results' own, where the sender gave one: all XML is one result then, else each document is one, by the
+// name of its root or its only suite. It is pure, and linear in the body; errors are *verifier.InvalidError and say which field, or which line
+// of the XML.
 func ReadResults(body []byte, name string) ([]verifier.TestResult, error) {
-	body, err := inUTF8(body)
+	parts, named, err := documents(body)
 	if err != nil {
 		return nil, err
 	}
-	body = bytes.TrimSpace(body)
 	var list []verifier.TestResult
-	switch {
-	case len(body) == 0:
-		return nil, verifier.Invalid("body", "is empty; send JUnit XML, or JSON like {\"name\": \"smoke\", \"tests\": 12, \"failed\": 0}")
-	case body[0] == '<':
-		list, err = readJUnit(body, name)
-	case body[0] == '{' || body[0] == '[':
-		list, err = readJSONResults(body, name)
-	default:
-		return nil, verifier.Invalid("body", "is neither JUnit XML nor JSON; it begins with %.20q", body)
+	at := map[string]int{} // by name
+	for _, part := range parts {
+		some, counted, err := readDocument(part.body, cmp.Or(name, named))
+		if err != nil {
+			return nil, part.named(err)
+		}
+		for _, r := range some {
+			switch i, known := at[r.Name]; {
+			case !known:
+				at[r.Name] = len(list)
+				list = append(list, r)
+			case counted:
+				list[i] = r
+			default:
+				list[i] = sum(list[i], r)
+			}
+		}
 	}
-	if err != nil {
-		return nil, err
+	if len(list) > verifier.MaxResults {
+		return nil, verifier.Invalid("body", "has results of %d names; at most %d are kept, so give those that belong together one name, as ?name=smoke", len(list), verifier.MaxResults)
 	}
 	for i := range list {
 		if problem := nameProblem(list[i].Name); problem != "" {
@@ -57,6 +64,84 @@ func ReadResults(body []byte, name string) ([]verifier.TestResult, error) {
 		}
 	}
 	return list, nil
+}
+
+// readDocument reads one file of a test runner. Of results that the sender counted himself the last of a name counts; those of XML are added up.
+func readDocument(body []byte, name string) (list []verifier.TestResult, counted bool, err error) {
+	if body, err = inUTF8(body); err != nil {
+		return nil, false, err
+	}
+	body = bytes.TrimSpace(body)
+	switch {
+	case len(body) == 0:
+		return nil, false, verifier.Invalid("body", "is empty; send JUnit XML, or JSON like {\"name\": \"smoke\", \"tests\": 12, \"failed\": 0}")
+	case body[0] == '<':
+		list, err = readJUnit(body, name)
+		return list, false, err
+	case body[0] == '{' || body[0] == '[':
+		list, err = readJSONResults(body, name)
+		return list, true, err
+	}
+	return nil, false, verifier.Invalid("body", "is neither JUnit XML nor JSON; it begins with %.20q", body)
+}
+
+// document is one file that was sent; where there are several, file says which.
+type document struct {
+	file string
+	body []byte
+}
+
+func (d document) named(err error) error {
+	var invalid *verifier.InvalidError
+	if d.file == "" || !errors.As(err, &invalid) {
+		return err
+	}
+	fields := make([]verifier.FieldError, len(invalid.Fields))
+	for i, f := range invalid.Fields {
+		fields[i] = verifier.FieldError{Field: f.Field, Problem: fmt.Sprintf("%.100s: %s", d.file, f.Problem)}
+	}
+	return &verifier.InvalidError{Fields: fields}
+}
+
+// documents takes a form apart (multipart, as curl -F sends it), which begins with its boundary; its field name is the name of all. Anything
+// else is one document.
+func documents(body []byte) (parts []document, name string, err error) {
+	line, _, found := bytes.Cut(body, []byte("\r\n"))
+	boundary, isForm := strings.CutPrefix(string(line), "--")
+	if !found || !isForm || boundary == "" || len(boundary) > 70 {
+		return []document{{body: body}}, "", nil
+	}
+	form := multipart.NewReader(bytes.NewReader(body), boundary)
+	for {
+		part, err := form.NextPart()
+		if errors.Is(err, io.EOF) {
+			break
+		}
+		if err != nil {
+			return nil, "", verifier.Invalid("body", "is not a whole form: %v", err)
+		}
+		text, err := io.ReadAll(part)
+		if err != nil {
+			return nil, "", verifier.Invalid("body", "is not a whole form: %v", err)
+		}
+		if part.FileName() == "" && part.FormName() == "name" {
+			name = strings.TrimSpace(string(text))
+			continue
+		}
+		parts = append(parts, document{cmp.Or(part.FileName(), fmt.Sprintf("part %d", len(parts)+1)), text})
+	}
+	if len(parts) == 0 {
+		return nil, "", verifier.Invalid("body", "is a form without files; send JUnit XML or JSON in each part")
+	}
+	return parts, name, nil
+}
+
+// sum puts two results of one name together.
+func sum(a, b verifier.TestResult) verifier.TestResult {
+	a.Tests, a.Failed, a.Skipped = a.Tests+b.Tests, a.Failed+b.Failed, a.Skipped+b.Skipped
+	more := b.Failures[:min(len(b.Failures), maxFailures-len(a.Failures))]
+	a.Failures = append(slices.Clip(a.Failures), more...)
+	return a
 }
 
 // inUTF8 reads the mark of byte order that PowerShell and other programs of Windows put in front.
@@ -78,169 +163,6 @@ func nameProblem(name string) string {
 		return fmt.Sprintf("%.60q has control characters", name)
 	}
 	return ""
-}
-
-// junit is what was counted so far. Test cases are counted themselves: the sums that suites state are often wrong.
-type junit struct {
-	result verifier.TestResult
-	path   []string
-	root   string   // name of the root
-	suites []string // names of the suites below the root of testsuites, or of the root itself
-	test   struct {
-		name, failure   string
-		failed, skipped bool
-	}
-	text strings.Builder // of the failure that is open
-}
-
-func readJUnit(body []byte, name string) ([]verifier.TestResult, error) {
-	d := xml.NewDecoder(bytes.NewReader(body))
-	d.CharsetReader = func(label string, in io.Reader) (io.Reader, error) {
-		if strings.HasPrefix(strings.ToLower(label), "utf-16") {
-			return in, nil // it was, and has been read by its first bytes
-		}
-		e, err := htmlindex.Get(label)
-		if err != nil {
-			return nil, fmt.Errorf("its encoding %.40q is not known; write UTF-8", label)
-		}
-		return e.NewDecoder().Reader(in), nil
-	}
-	j := &junit{}
-	for {
-		token, err := d.Token()
-		if errors.Is(err, io.EOF) {
-			break
-		}
-		if err == nil {
-			err = j.take(token)
-		}
-		if err != nil {
-			line, _ := d.InputPos()
-			var syntax *xml.SyntaxError
-			if errors.As(err, &syntax) {
-				return nil, verifier.Invalid("body", "line %d is not XML: %s", syntax.Line, syntax.Msg)
-			}
-			return nil, verifier.Invalid("body", "line %d: %v", line, err)
-		}
-	}
-	switch {
-	case name != "":
-		j.result.Name = name
-	case j.root != "":
-		j.result.Name = j.root
-	case len(j.suites) == 1:
-		j.result.Name = j.suites[0]
-	case len(j.suites) > 1:
-		return nil, verifier.Invalid("name", "is missing, and there are %d suites; say which tests these are, as ?name=smoke", len(j.suites))
-	}
-	return []verifier.TestResult{j.result}, nil
-}
-
-// take counts what one token says.
-func (j *junit) take(token xml.Token) error {
-	switch t := token.(type) {
-	case xml.StartElement:
-		return j.open(t)
-	case xml.CharData:
-		if len(j.path) == 0 && len(bytes.Trim(t, " \t\r\n\ufeff")) > 0 {
-			return fmt.Errorf("%.20q stands outside of the suites", bytes.TrimSpace(t))
-		}
-		if j.in("failure", "error") && j.text.Len() < maxFailure {
-			j.text.Write(t)
-		}
-	case xml.EndElement:
-		j.close(t.Name.Local)
-	}
-	return nil
-}
-
-func (j *junit) open(e xml.StartElement) error {
-	name := e.Name.Local
-	depth := len(j.path)
-	switch {
-	case depth == 0 && name != "testsuites" && name != "testsuite":
-		return fmt.Errorf("the root is <%.40s>, and JUnit's are <testsuites> and <testsuite>", name)
-	case depth == 0 && name == "testsuites":
-		j.root = attribute(e, "name")
-	case name == "testsuite" && (depth == 0 || depth == 1 && j.path[0] == "testsuites"):
-		j.suites = append(j.suites, attribute(e, "name"))
-	case name == "testcase" && slices.Contains(j.path, "testcase"):
-		return errors.New("a <testcase> stands in a <testcase>")
-	case name == "testcase":
-		j.test.name, j.test.failure, j.test.failed, j.test.skipped = testName(e), "", false, false
-	case (name == "failure" || name == "error") && j.in("testcase", "testsuite"):
-		j.test.failed = true
-		j.text.Reset()
-		j.text.WriteString(attribute(e, "message"))
-		if j.text.Len() > 0 {
-			j.text.WriteByte('\n') // what comes in the element is a stack trace
-		}
-	case name == "skipped" && j.in("testcase"):
-		j.test.skipped = true
-	}
-	j.path = append(j.path, name)
-	return nil
-}
-
-func (j *junit) close(name string) {
-	j.path = j.path[:len(j.path)-1]
-	switch name {
-	case "failure", "error":
-		switch {
-		case j.in("testcase") && j.test.failure == "":
-			j.test.failure = headline(j.text.String())
-		case j.in("testsuite"): // it could not be set up or taken down
-			j.test.name, j.test.failure = "the suite", headline(j.text.String())
-			j.count()
-		}
-	case "testcase":
-		j.count()
-	}
-}
-
-func (j *junit) count() {
-	j.result.Tests++
-	switch {
-	case j.test.failed:
-		j.result.Failed++
-		if len(j.result.Failures) < maxFailures {
-			j.result.Failures = append(j.result.Failures, clipped(strings.TrimSuffix(j.test.name+": "+j.test.failure, ": ")))
-		}
-	case j.test.skipped:
-		j.result.Skipped++
-	}
-}
-
-// in reports whether the innermost element that is open is one of these.
-func (j *junit) in(names ...string) bool {
-	for _, name := range names {
-		if len(j.path) > 0 && j.path[len(j.path)-1] == name {
-			return true
-		}
-	}
-	return false
-}
-
-func testName(e xml.StartElement) string {
-	name, class := attribute(e, "name"), attribute(e, "classname")
-	if class == "" || strings.HasPrefix(name, class) {
-		return name
-	}
-	return class + " " + name
-}
-
-func attribute(e xml.StartElement, name string) string {
-	for _, a := range e.Attr {
-		if a.Name.Local == name {
-			return strings.TrimSpace(a.Value)
-		}
-	}
-	return ""
-}
-
-func headline(s string) string {
-	line, _, _ := strings.Cut(strings.TrimSpace(s), "\n")
-	return strings.TrimSpace(line)
 }
 
 // clipped is one line of text, fit to be shown.
@@ -277,8 +199,11 @@ func readJSONResults(body []byte, name string) ([]verifier.TestResult, error) {
 	} else if err := json.Unmarshal(body, &sent); err != nil {
 		return nil, verifier.Invalid("body", "is not JSON: %v", err)
 	}
-	if len(sent) == 0 {
+	switch {
+	case len(sent) == 0:
 		return nil, verifier.Invalid("body", "is an empty list; send at least one result")
+	case len(sent) > verifier.MaxResults:
+		return nil, verifier.Invalid("body", "has %d results; at most %d are kept of one deploy", len(sent), verifier.MaxResults)
 	}
 	var out []verifier.TestResult
 	var bad verifier.InvalidError

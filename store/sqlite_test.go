@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"verifier"
 )
@@ -116,5 +117,35 @@ func TestOpenReadingLeavesNothing(t *testing.T) {
 	}
 	if err := reading.Close(); err != nil {
 		t.Errorf("beside a daemon: %v", err)
+	}
+}
+
+// TestWriterStandsStill holds that a write that does not end is trouble while it runs, though nothing failed.
+func TestWriterStandsStill(t *testing.T) {
+	s, err := Open(t.Context(), filepath.Join(t.TempDir(), "verifier.db"), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	if s.writer.patience != 10*time.Second {
+		t.Errorf("a write may take %s", s.writer.patience)
+	}
+	s.writer.patience = 20 * time.Millisecond
+	begun, end, ended := make(chan struct{}), make(chan struct{}), make(chan error)
+	go func() {
+		ended <- s.writer.do(t.Context(), func(*tx) error { close(begun); <-end; return nil })
+	}()
+	<-begun
+	time.Sleep(2 * s.writer.patience)
+	if err := s.Trouble(); err == nil || !strings.Contains(err.Error(), "busy with one write for") {
+		t.Errorf("while the writer stands still: %v", err)
+	}
+	close(end)
+	if err := <-ended; err != nil {
+		t.Fatal(err)
+	}
+	put(t, s, release("a", "1.0", noon), nil) // the batch before is over
+	if err := s.Trouble(); err != nil {
+		t.Errorf("afterwards: %v", err)
 	}
 }

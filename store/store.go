@@ -73,8 +73,11 @@ func notSQLite(dsn string) error {
 	return verifier.Invalid("store", "%s://…: only SQLite files are supported so far; write a path like ./verifier.db", scheme)
 }
 
-// Trouble is why the last write failed, nil where it did not.
+// Trouble is why the last write failed, or that one has run for 10 s; nil otherwise.
 func (s *Store) Trouble() error {
+	if err := s.writer.stands(); err != nil {
+		return err
+	}
 	if err := s.writer.trouble.Load(); err != nil {
 		return *err
 	}

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"sync"
 	"sync/atomic"
+	"time"
 )
 
 // maxBatch is how many writes share one commit.
@@ -22,7 +23,22 @@ type writer struct {
 	once     sync.Once
 	tx       *tx
 	announce func()
-	trouble  atomic.Pointer[error] // of the last batch: the disk's, not the caller's
+	trouble  atomic.Pointer[error]     // of the last batch: the disk's, not the caller's
+	since    atomic.Pointer[time.Time] // when the batch that runs now began; nil: none runs
+	patience time.Duration             // how long one batch may take
+}
+
+// standsStill is how long one batch may take before the store is said to be in trouble. A batch takes milliseconds.
+const standsStill = 10 * time.Second
+
+// stands is why nothing can be written now; nil where the writer goes on.
+func (w *writer) stands() error {
+	if since := w.since.Load(); since != nil {
+		if took := time.Since(*since); took >= w.patience {
+			return fmt.Errorf("the store has been busy with one write for %s", took.Round(time.Second))
+		}
+	}
+	return nil
 }
 
 type request struct {
@@ -39,7 +55,7 @@ func newWriter(ctx context.Context, db *sql.DB, announce func()) (*writer, error
 	}
 	w := &writer{
 		requests: make(chan *request, maxBatch), quit: make(chan struct{}), done: make(chan struct{}),
-		tx: &tx{conn: conn, statements: map[string]*sql.Stmt{}}, announce: announce,
+		tx: &tx{conn: conn, statements: map[string]*sql.Stmt{}}, announce: announce, patience: standsStill,
 	}
 	go w.loop()
 	return w, nil
@@ -109,6 +125,9 @@ func (w *writer) collect(first *request) []*request {
 
 // commit runs the batch in one transaction. If that cannot begin or end, all of the batch failed.
 func (w *writer) commit(batch []*request) {
+	began := time.Now()
+	w.since.Store(&began)
+	defer w.since.Store(nil)
 	err := w.tx.begin()
 	if err == nil {
 		for _, r := range batch {

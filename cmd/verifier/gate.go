@@ -8,7 +8,6 @@ import (
 	"io"
 	"net/http"
 	"net/url"
-	"os"
 	"slices"
 	"strings"
 	"time"
@@ -176,51 +175,6 @@ func printGate(w io.Writer, a verifier.GateAnswer) {
 	if o := a.Override; o != nil {
 		fmt.Fprintf(w, "  overridden by %s until %s: %s\n", o.By, o.Until.UTC().Format("2006-01-02 15:04 UTC"), o.Reason)
 	}
-}
-
-func resultsCommand() *cobra.Command {
-	c := &cobra.Command{
-		Use:   "results {ID | SERVICE ENV} FILE",
-		Short: "Bring results of tests that were run against a deploy",
-		Long: `Bring results of tests that were run against a deploy: JUnit's XML or JSON; - is standard input.
-
-SERVICE ENV stands for the newest verification there. Rules and gates may demand the results by name.`,
-		Example: "  verifier results checkout staging target/surefire-reports/TEST-smoke.xml --name smoke",
-		Args:    cobra.RangeArgs(2, 3),
-		RunE: func(c *cobra.Command, args []string) error {
-			path := args[len(args)-1]
-			in := io.NopCloser(c.InOrStdin())
-			if path != "-" {
-				file, err := os.Open(path) //nolint:gosec // the file that was asked for
-				if err != nil {
-					return fmt.Errorf("read the results: %w", err)
-				}
-				in = file
-			}
-			defer in.Close()
-			ask, err := clientOf(c)
-			if err != nil {
-				return err
-			}
-			id, err := verificationID(c, ask, args[:len(args)-1])
-			if err != nil {
-				return err
-			}
-			q := url.Values{}
-			if name, _ := c.Flags().GetString("name"); name != "" {
-				q.Set("name", name)
-			}
-			var v verifier.Verification
-			if err := ask.do(c.Context(), http.MethodPost, "/v1/verifications/"+url.PathEscape(id)+"/results?"+q.Encode(), in, &v); err != nil {
-				return err
-			}
-			return printed(c, v, func(w io.Writer) { printResults(w, v) })
-		},
-	}
-	addServerFlags(c)
-	addTargetFlag(c)
-	c.Flags().String("name", "", "which tests these are; default the name in the file")
-	return c
 }
 
 func printResults(w io.Writer, v verifier.Verification) {

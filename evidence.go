@@ -71,9 +71,19 @@ type Answer struct {
 	Unseen  bool      // nothing of this service was seen at all; false where the source cannot know
 	Nearest string    // the nearest name that exists, where nothing of this service was ever seen
 	Missing []string  // fields that the question names and no document has
+	Absent  string    // where nothing was counted: what the question asks for and nothing ever was, in words; empty otherwise
+	Skipped []Skipped // log lines that could not be read, by the step that they belong to
+	Lines   string    // what the skipped lines are, with the first of them; empty where none were skipped
+	Notes   []string  // what the source says of the query, although its answer is complete
 	Query   string    // what was asked, in the source's language
 	Link    string    // to look at it in the source's own pages
 	Err     error     // nothing was answered; a SourceError says what it means
+}
+
+// Skipped is how many log lines of a step could not be read. The rest of the step is answered all the same.
+type Skipped struct {
+	T     time.Time // the END of the step
+	Lines int
 }
 
 // SourceError is a failed question. Reason is SourceDown (not reachable, overloaded, refused), BadData (an answer that cannot be
@@ -112,6 +122,9 @@ type Evidence struct {
 	Bounded string    `json:"bounded,omitempty"` // of any answer so far: it stays
 	Unseen  bool      `json:"unseen,omitempty"`  // in no answer so far
 	Nearest string    `json:"nearest,omitempty"`
+	Absent  string    `json:"absent,omitempty"`  // of the last answer that counted nothing; empty once anything was counted
+	Skipped int       `json:"skipped,omitempty"` // log lines that could not be read, of all answers
+	Lines   string    `json:"lines,omitempty"`   // what they are, with the first of them
 	Query   string    `json:"query,omitempty"`
 	Link    string    `json:"link,omitempty"`
 	Trouble Reason    `json:"trouble,omitempty"` // of the last try, empty when it was answered

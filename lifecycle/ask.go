@@ -263,6 +263,7 @@ func take(a asking, answer verifier.Answer) {
 	if answer.Nearest != "" {
 		e.Nearest = answer.Nearest
 	}
+	takeRemarks(e, answer)
 	if answer.Partial != "" {
 		return // asked again from where it was whole
 	}
@@ -275,6 +276,20 @@ func take(a asking, answer verifier.Answer) {
 	}
 	e.Again = latest(e.Again, earlier(a.again, until))
 	e.Settled = a.fixed
+}
+
+// takeRemarks keeps what the source said about its answer. Skipped lines of a step that is answered again count once.
+func takeRemarks(e *verifier.Evidence, answer verifier.Answer) {
+	for _, skipped := range answer.Skipped {
+		if answer.Partial == "" && skipped.T.After(e.Until) {
+			e.Skipped += skipped.Lines
+			e.Lines = cmp.Or(e.Lines, answer.Lines)
+		}
+	}
+	e.Absent = cmp.Or(answer.Absent, e.Absent)
+	if slices.ContainsFunc(e.Samples, func(s verifier.Sample) bool { return s.Count > 0 }) {
+		e.Absent = ""
+	}
 }
 
 func troubleOf(err error) verifier.Reason {

@@ -73,5 +73,6 @@ func moved(q verifier.Question, answer verifier.Answer, by time.Duration) (verif
 	if !answer.Until.IsZero() {
 		answer.Until = answer.Until.Add(by)
 	}
+	answer.Skipped, answer.Absent = nil, "" // they are about another day
 	return q, answer
 }

@@ -141,7 +141,7 @@ func (v view) finding(said ruling, now time.Time) verifier.Finding {
 	r := v.rule
 	deployed := v.c.Arms[verifier.ArmDeployed]
 	f := verifier.Finding{
-		Rule: r.Name, Outcome: said.outcome, Reason: said.reason, Text: said.text + ".",
+		Rule: r.Name, Outcome: said.outcome, Reason: said.reason, Text: said.text + "." + v.remarks(),
 		Value: said.value, Limit: said.limit, Baseline: said.baseline, Unit: v.unit(), Count: v.count, Exposure: v.exposure,
 		From: v.start, To: v.start, Query: deployed.Query, Link: deployed.Link, Muted: r.Muted(now), OnFail: r.OnFail,
 		Severity: r.Severity, Optional: r.Optional, Before: said.before && !r.EvenIfBefore, Samples: len(v.after), Patterns: said.patterns,

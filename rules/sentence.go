@@ -13,12 +13,19 @@ import (
 
 // subject is the rule's name as the beginning of a sentence.
 func (v view) subject() string {
-	words := strings.NewReplacer("-", " ", "_", " ").Replace(v.rule.Name)
-	first, size := utf8.DecodeRuneInString(words)
-	if size == 0 {
-		return "Value"
+	if name := capital(strings.NewReplacer("-", " ", "_", " ").Replace(v.rule.Name)); name != "" {
+		return name
 	}
-	return string(unicode.ToUpper(first)) + words[size:]
+	return "Value"
+}
+
+// capital is a text as the beginning of a sentence.
+func capital(text string) string {
+	first, size := utf8.DecodeRuneInString(text)
+	if size == 0 {
+		return ""
+	}
+	return string(unicode.ToUpper(first)) + text[size:]
 }
 
 func (v view) version() string {

@@ -63,11 +63,12 @@ type Files struct {
 	parse  parseLine
 	masks  *masks
 	budget *budget // of readings at once: two cores read no faster by more
+	layout layoutHint
 }
 
 const (
 	slack   = 10 * time.Second // how far lines may be out of order
-	maxLine = 1 << 20
+	maxLine = 4 << 20
 )
 
 // NewFiles makes the source; it opens no file.

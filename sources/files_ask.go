@@ -30,6 +30,9 @@ type bucket struct {
 	docs, of, to float64
 	values       []float64
 	patterns     map[*cluster]float64
+
+	skipped int    // lines that could not be read
+	first   string // of them
 }
 
 // Ask reads every file once for all questions.
@@ -89,7 +92,7 @@ func (r *reading) answer(a *asked) verifier.Answer {
 	if a.measure.drain != nil {
 		out.Bounded = a.measure.drain.missed()
 	}
-	if r.lines > 0 {
+	if r.tally.lines > 0 {
 		out.Missing = slices.Collect(maps.Keys(r.missing))
 	}
 	if a.seen {
@@ -106,6 +109,8 @@ func (r *reading) answer(a *asked) verifier.Answer {
 		}
 	}
 	slices.SortFunc(out.Samples, func(x, y verifier.Sample) int { return x.T.Compare(y.T) })
+	out.Notes = r.tally.notes
+	r.skipped(a, &out)
 	return out
 }
 
@@ -155,6 +160,7 @@ func (r *reading) take(at time.Time, d document) {
 		r.services[place{service, environment}] = true
 	}
 	crossOff(r.missing, d)
+	r.steps = r.steps[:0]
 	for _, a := range r.asked {
 		if !at.After(a.From) || at.After(a.To) || !r.ofPlace(d, a.Subject) {
 			continue
@@ -174,7 +180,11 @@ func (r *reading) take(at time.Time, d document) {
 			a.steps[end] = b
 		}
 		a.measure.count(b, d)
+		if r.steps = append(r.steps, b); r.here.waiting > 0 {
+			b.skip(r.here.waiting, r.here)
+		}
 	}
+	r.here.waiting = 0
 }
 
 // ceilStep is the end of the step that holds the moment: (end-step, end].

@@ -1,28 +1,52 @@
 package sources
 
 import (
+	"bytes"
 	"encoding/json"
 	"errors"
-	"math"
 	"regexp"
-	"strconv"
-	"strings"
-	"time"
 )
 
 // parseLine gives the fields of one line.
-type parseLine func(line []byte) (func(name string) (any, bool), error)
+type parseLine func(line []byte) (getField, error)
 
-func parseJSON(line []byte) (func(string) (any, bool), error) {
-	var tree map[string]any
-	if err := json.Unmarshal(line, &tree); err != nil {
+// getField gives a field's value by its dotted name.
+type getField func(name string) (any, bool)
+
+var errNotJSON = errors.New("not a JSON object")
+
+func parseJSON(line []byte) (getField, error) {
+	tree, err := jsonObject(line)
+	if err != nil {
 		return nil, err
 	}
 	return fieldsOf(tree), nil
 }
 
+// jsonObject reads a line as an object. A line that a crash cut short has the next one behind it, without a newline between them.
+func jsonObject(line []byte) (map[string]any, error) {
+	if len(line) == 0 || line[0] != '{' {
+		return nil, errNotJSON
+	}
+	for range mostCut {
+		var tree map[string]any
+		if json.Unmarshal(line, &tree) == nil && tree != nil {
+			return tree, nil
+		}
+		next := bytes.Index(line[1:], []byte(`{"`))
+		if next < 0 {
+			break
+		}
+		line = line[1+next:]
+	}
+	return nil, errNotJSON
+}
+
+// mostCut is in how many places of a line an object is looked for.
+const mostCut = 5
+
 // fieldsOf finds dotted names in nested objects, in dotted keys, and in mixtures of both.
-func fieldsOf(tree map[string]any) func(string) (any, bool) {
+func fieldsOf(tree map[string]any) getField {
 	return func(name string) (any, bool) { return lookup(tree, name) }
 }
 
@@ -58,48 +82,9 @@ func within(v any, name string) (any, bool) {
 	return nil, false
 }
 
-// parseLogfmt reads key=value and key="quoted value" pairs.
-func parseLogfmt(line []byte) (func(string) (any, bool), error) {
-	flat := map[string]any{}
-	s := strings.TrimSpace(string(line))
-	for s != "" {
-		end := strings.IndexAny(s, " =")
-		if end < 0 || s[end] == ' ' {
-			key, rest, _ := strings.Cut(s, " ")
-			flat[key] = true
-			s = strings.TrimLeft(rest, " ")
-			continue
-		}
-		key := s[:end]
-		value, rest, err := logfmtValue(s[end+1:])
-		if err != nil {
-			return nil, err
-		}
-		flat[key] = value
-		s = strings.TrimLeft(rest, " ")
-	}
-	if len(flat) == 0 {
-		return nil, errors.New("an empty line")
-	}
-	return fieldsOf(flat), nil
-}
-
-func logfmtValue(s string) (value, rest string, err error) {
-	if !strings.HasPrefix(s, `"`) {
-		value, rest, _ = strings.Cut(s, " ")
-		return value, rest, nil
-	}
-	quoted, err := strconv.QuotedPrefix(s)
-	if err != nil {
-		return "", "", errors.New("a quote that does not end")
-	}
-	value, err = strconv.Unquote(quoted)
-	return value, s[len(quoted):], err
-}
-
 func parseRegexp(re *regexp.Regexp) parseLine {
 	names := re.SubexpNames()
-	return func(line []byte) (func(string) (any, bool), error) {
+	return func(line []byte) (getField, error) {
 		found := re.FindSubmatch(line)
 		if found == nil {
 			return nil, errors.New("it does not match the regular expression")
@@ -112,54 +97,4 @@ func parseRegexp(re *regexp.Regexp) parseLine {
 		}
 		return fieldsOf(flat), nil
 	}
-}
-
-// timeOf is the line's time.
-func (f *Files) timeOf(fields func(string) (any, bool)) (time.Time, bool) {
-	v, ok := fields(f.fields.time)
-	if !ok {
-		return time.Time{}, false
-	}
-	switch v := v.(type) {
-	case float64:
-		return unixTime(v), v > 0 && v < math.MaxInt64
-	case string:
-		return f.parseTime(v)
-	}
-	return time.Time{}, false
-}
-
-// unixTime takes seconds, or milli-, micro- or nanoseconds where the number is too large for them.
-func unixTime(v float64) time.Time {
-	switch {
-	case v > 1e17:
-		return time.Unix(0, int64(v))
-	case v > 1e14:
-		return time.UnixMicro(int64(v))
-	case v > 1e11:
-		return time.UnixMilli(int64(v))
-	}
-	return time.UnixMicro(int64(v * 1e6))
-}
-
-// timeLayouts also take a fraction of a second after a point or a comma.
-var timeLayouts = []string{
-	time.RFC3339, "2006-01-02T15:04:05", "2006-01-02 15:04:05Z07:00", "2006-01-02 15:04:05", "2006-01-02T15:04:05-0700", "2006-01-02 15:04:05 -0700",
-	"02/Jan/2006:15:04:05 -0700",
-}
-
-func (f *Files) parseTime(s string) (time.Time, bool) {
-	layouts := timeLayouts
-	if f.TimeFormat != "" {
-		layouts = []string{f.TimeFormat}
-	}
-	for _, layout := range layouts {
-		if t, err := time.ParseInLocation(layout, s, f.zone); err == nil {
-			return t, true
-		}
-	}
-	if v, err := strconv.ParseFloat(s, 64); err == nil && f.TimeFormat == "" && v > 0 && v < math.MaxInt64 {
-		return unixTime(v), true
-	}
-	return time.Time{}, false
 }

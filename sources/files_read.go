@@ -26,10 +26,10 @@ type reading struct {
 	services map[place]bool
 	missing  map[string]bool // fields that are filtered by and that no line had so far
 	bytes    int64
-	lines    int
-	bad      int
-	firstBad string
 	partial  string
+	tally    tally
+	here     fileTally
+	steps    []*bucket // those that the last line of this file was counted in
 }
 
 var errEnough = errors.New("enough")
@@ -68,16 +68,9 @@ func (r *reading) all() error {
 	return r.believable()
 }
 
-// believable fails where most lines cannot be read: the format is another one, or the field of the time. A regular expression may
-// leave out lines, such as those of a stack trace, as long as it reads any.
-func (r *reading) believable() error {
-	if r.bad == 0 || r.bad*2 <= r.lines || r.Format == "regexp" && r.bad < r.lines {
-		return nil
-	}
-	return &verifier.SourceError{Reason: verifier.BadData, Err: fmt.Errorf("%d of %d lines cannot be read; the first: %s", r.bad, r.lines, r.firstBad)}
-}
-
 func (r *reading) file(l logFile) error {
+	r.begin(l)
+	defer r.end(l)
 	f, err := os.Open(l.name)
 	if err != nil {
 		return err
@@ -92,17 +85,17 @@ func (r *reading) file(l logFile) error {
 		if err != nil {
 			return err
 		}
-		return r.scan(l.name, unzipped, false)
+		return r.scan(unzipped, false, true)
 	case ".bz2":
-		return r.scan(l.name, bzip2.NewReader(f), false)
+		return r.scan(bzip2.NewReader(f), false, true)
 	case "":
-		return r.plain(l.name, f)
+		return r.plain(f)
 	}
 	return fmt.Errorf("files that end in %s are not read; use gzip", l.packed())
 }
 
 // plain reads a file that can be bisected.
-func (r *reading) plain(name string, f *os.File) error {
+func (r *reading) plain(f *os.File) error {
 	info, err := f.Stat()
 	if err != nil {
 		return err
@@ -114,7 +107,7 @@ func (r *reading) plain(name string, f *os.File) error {
 	if _, err := f.Seek(start, io.SeekStart); err != nil {
 		return err
 	}
-	return r.scan(name, f, start > 0)
+	return r.scan(f, start > 0, time.Since(info.ModTime()) > restsAfter)
 }
 
 // blockSize is how fine the bisection is.
@@ -142,6 +135,9 @@ func (r *reading) bisect(f *os.File, size int64) (int64, error) {
 // looks is of how many lines the latest time counts while bisecting, so that a single wrong one does not lead astray.
 const looks = 5
 
+// lookedAt is among how many lines they are looked for: a crash writes long stack traces.
+const lookedAt = 10_000
+
 // timeAfter is the latest time of the first readable lines that begin after the offset.
 func (r *reading) timeAfter(f *os.File, offset int64) (latest time.Time, ok bool, err error) {
 	lines := bufio.NewReaderSize(io.NewSectionReader(f, offset, maxLine), blockSize)
@@ -151,16 +147,16 @@ func (r *reading) timeAfter(f *os.File, offset int64) (latest time.Time, ok bool
 		}
 	}
 	seen := 0
-	for range 100 {
+	for range lookedAt {
 		line, err := readLine(lines)
 		if err != nil {
 			return latest, seen > 0, notEOF(err)
 		}
-		fields, bad := r.parse(bytes.TrimSpace(line))
+		fields, bad := r.read(trimLine(line))
 		if bad != nil {
 			continue
 		}
-		if at, ok := r.timeOf(fields); ok {
+		if at, err := r.timeOf(fields); err == nil {
 			seen++
 			if at.After(latest) {
 				latest = at
@@ -183,21 +179,28 @@ func notEOF(err error) error {
 // beyond is after how many lines in a row that are later than the stretch the reading ends. One wrong clock does not end it.
 const beyond = 100
 
-// scan reads lines to the end of the stretch. A last line without its newline is being written: it is left out.
-// cut says that the first line may be half a one, which is not counted as bad.
-func (r *reading) scan(name string, from io.Reader, cut bool) error {
+// restsAfter is after how long a file that nobody writes to has a last line that is whole, although its newline is missing.
+const restsAfter = time.Minute
+
+// scan reads lines to the end of the stretch. A last line without its newline is being written: it is left out, unless the file is at
+// rest, or the line is a whole object. cut says that the first line may be half a one, which is not counted as bad.
+func (r *reading) scan(from io.Reader, cut, atRest bool) error {
 	lines := bufio.NewReaderSize(metered{r, from}, blockSize)
 	for late := 0; late < beyond; cut = false {
 		line, err := readLine(lines)
 		if errors.Is(err, io.EOF) {
+			if atRest || r.json() {
+				r.line(line, true)
+			}
 			return nil
 		}
 		if err != nil {
 			return err
 		}
-		if r.line(name, line, cut) {
+		switch when := r.line(line, cut); when {
+		case later:
 			late++
-		} else {
+		case inTime:
 			late = 0
 		}
 	}
@@ -224,60 +227,66 @@ func (m metered) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// readLine is one whole line; one that is longer than maxLine is cut there.
+// readLine is one whole line; one that is longer than maxLine is cut there. At the end of the file it gives what has no newline. Blocks of
+// NUL, which a crash of the machine leaves, are left out.
 func readLine(lines *bufio.Reader) ([]byte, error) {
 	var long []byte
 	for {
 		part, err := lines.ReadSlice('\n')
 		if errors.Is(err, bufio.ErrBufferFull) {
-			if len(long) < maxLine {
+			if len(long) < maxLine && !(len(long) == 0 && len(bytes.Trim(part, "\x00")) == 0) {
 				long = append(long, part...)
 			}
 			continue
 		}
-		if err != nil {
-			return nil, err
-		}
 		if long == nil {
-			return part, nil
+			return part, err
 		}
-		return append(long, part...), nil
+		return append(long, part...), err
 	}
 }
 
-// line takes one line; it reports whether it is later than the stretch.
-func (r *reading) line(name string, line []byte, cut bool) (late bool) {
-	line = bytes.TrimSpace(line)
+// trimLine takes off what is around a line and not of it: blanks, a byte order mark, NUL.
+func trimLine(line []byte) []byte {
+	line = bytes.TrimPrefix(bytes.TrimSpace(line), []byte("\ufeff"))
+	return bytes.TrimSpace(bytes.Trim(line, "\x00"))
+}
+
+// when is where a line lies.
+type when int
+
+const (
+	unread when = iota // it has no time that can be read
+	inTime             // at or before the end of the stretch
+	later
+)
+
+// line takes one line. One that may be cut is left out silently where it cannot be read.
+func (r *reading) line(line []byte, cut bool) when {
+	line = trimLine(line)
 	if len(line) == 0 {
-		return false
+		return unread
 	}
-	fields, err := r.parse(line)
-	var at time.Time
-	ok := false
-	if err == nil {
-		at, ok = r.timeOf(fields)
-	}
-	if !ok && cut {
-		return false
-	}
-	r.lines++
-	if !ok {
-		r.bad++
-		if r.firstBad == "" {
-			r.firstBad = fmt.Sprintf("%s: %.80q: %v", name, line, orNoTime(err, r.fields.time))
+	fields, err := r.read(line)
+	if err != nil {
+		if !cut {
+			r.skip(line, err, false)
 		}
-		return false
+		return unread
 	}
+	at, err := r.timeOf(fields)
+	if err != nil {
+		if !cut {
+			r.skip(line, err, true)
+		}
+		return unread
+	}
+	r.tally.lines++
+	r.here.readable++
 	if at.After(r.to.Add(slack)) {
-		return true
+		r.steps = nil
+		return later
 	}
 	r.take(at, document{field: fields, analyzed: r.fields.message})
-	return false
-}
-
-func orNoTime(err error, field string) error {
-	if err != nil {
-		return err
-	}
-	return fmt.Errorf("no time in its field %s", field)
+	return inTime
 }

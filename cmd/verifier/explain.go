@@ -16,6 +16,7 @@ import (
 	"verifier"
 	"verifier/lifecycle"
 	"verifier/rules"
+	"verifier/words"
 )
 
 // Explanation is what would happen to a deploy of a place: which rules would watch it and what they see now, who would hear of it,
@@ -50,6 +51,10 @@ type ExplainedRule struct {
 	Newest    *time.Time `json:"newest"`
 	Nearest   string     `json:"nearest"` // service that the source knows, where it never saw this one
 	Missing   []string   `json:"missing"` // fields that the question names and no document has
+	Absent    string     `json:"absent"`  // values that it asks for and no document has, in words
+	Skipped   int        `json:"skipped"` // log lines that could not be read
+	Lines     string     `json:"lines"`   // what those are, with the first of them
+	Notes     []string   `json:"notes"`   // what the source says of the query, although its answer is complete
 	Query     string     `json:"query"`
 	Link      string     `json:"link"`
 	Problem   string     `json:"problem"`
@@ -112,6 +117,10 @@ func explained(l lifecycle.Look, noise []string) ExplainedRule {
 	out := ExplainedRule{
 		Rule: l.Rule.Name, Where: l.Rule.Where, Source: l.Rule.Measure.Source, Settings: settings(l.Rule), Samples: len(l.Answer.Samples),
 		From: l.From, To: l.To, Nearest: l.Answer.Nearest, Missing: l.Answer.Missing, Query: l.Answer.Query, Link: l.Answer.Link, Problem: cmp.Or(l.Answer.Partial, l.Answer.Bounded),
+		Absent: l.Answer.Absent, Lines: l.Answer.Lines, Notes: l.Answer.Notes,
+	}
+	for _, s := range l.Answer.Skipped {
+		out.Skipped += s.Lines
 	}
 	if l.Rule.Measure.Results != "" {
 		out.Source, out.Query = "results", l.Rule.Measure.Results
@@ -289,40 +298,61 @@ func printExplanation(w io.Writer, e Explanation) {
 
 func printExplainedRule(w io.Writer, r ExplainedRule) {
 	fmt.Fprintf(w, "\n%s  (%s)\n  %s\n", r.Rule, r.Where, strings.Join(r.Settings, ", "))
-	switch {
-	case r.Source == "results" && r.To.IsZero():
+	if r.Source == "results" && r.To.IsZero() {
 		fmt.Fprintf(w, "  waits for results of tests that are posted: %s\n", r.Query)
 		return
-	case r.Problem != "" && r.Value == nil:
-		fmt.Fprintf(w, "  %s cannot say: %s\n", r.Source, r.Problem)
-	case r.Value == nil:
-		fmt.Fprintf(w, "  %s has no data from %s to %s", r.Source, clock(r.From), clock(r.To))
-		if r.Nearest != "" {
-			fmt.Fprintf(w, "; it knows %s", r.Nearest)
-		}
-		fmt.Fprintln(w)
-	default:
-		fmt.Fprintf(w, "  %s says %.4g on average over %d steps from %s to %s", r.Source, *r.Value, r.Samples, clock(r.From), clock(r.To))
-		if r.Documents > 0 {
-			fmt.Fprintf(w, ", of %.0f documents", r.Documents)
-		}
-		if r.Newest != nil {
-			fmt.Fprintf(w, "; the newest is %s old", time.Since(*r.Newest).Round(time.Second))
-		}
-		fmt.Fprintln(w)
-		if r.Problem != "" {
-			fmt.Fprintf(w, "  only in part: %s\n", r.Problem)
-		}
 	}
+	printSaid(w, r)
 	printPatterns(w, r.Patterns)
-	if len(r.Missing) > 0 {
-		fmt.Fprintf(w, "  no document has %s: look at the spelling, or at the source's fields\n", strings.Join(r.Missing, ", "))
-	}
+	printRemarks(w, r)
 	if r.Query != "" {
 		fmt.Fprintln(w, "  "+strings.ReplaceAll(r.Query, "\n", "\n  "))
 	}
 	if r.Link != "" {
 		fmt.Fprintln(w, "  "+r.Link)
+	}
+}
+
+// printSaid is what the source answered.
+func printSaid(w io.Writer, r ExplainedRule) {
+	stretch := "from " + clock(r.From) + " to " + clock(r.To) + " UTC"
+	switch {
+	case r.Problem != "" && r.Value == nil:
+		fmt.Fprintf(w, "  %s cannot say: %s\n", r.Source, r.Problem)
+	case r.Value == nil:
+		fmt.Fprintf(w, "  %s has no data %s", r.Source, stretch)
+		if r.Nearest != "" {
+			fmt.Fprintf(w, "; it knows %s", r.Nearest)
+		}
+		fmt.Fprintln(w)
+	default:
+		fmt.Fprintf(w, "  %s: %s on average over %s %s", r.Source, words.Number(*r.Value), words.Count(r.Samples, "step"), stretch)
+		if r.Documents > 0 {
+			fmt.Fprintf(w, ", of %s", words.Count(int(r.Documents), "document"))
+		}
+		if r.Newest != nil {
+			fmt.Fprintf(w, "; the newest is %s old", words.Duration(time.Since(*r.Newest)))
+		}
+		fmt.Fprintln(w)
+		if r.Problem != "" {
+			fmt.Fprintf(w, "  the answer is partial: %s\n", r.Problem)
+		}
+	}
+}
+
+// printRemarks is what to look at in the query, the source's fields or the log.
+func printRemarks(w io.Writer, r ExplainedRule) {
+	if len(r.Missing) > 0 {
+		fmt.Fprintf(w, "  no document has %s: check its spelling, or the source's fields\n", strings.Join(r.Missing, ", "))
+	}
+	if r.Absent != "" {
+		fmt.Fprintf(w, "  %s\n", r.Absent)
+	}
+	if r.Skipped > 0 {
+		fmt.Fprintf(w, "  %s skipped: %s\n", words.Count(r.Skipped, "line"), r.Lines)
+	}
+	for _, note := range r.Notes {
+		fmt.Fprintf(w, "  note: %s\n", note)
 	}
 }
 

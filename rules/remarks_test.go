@@ -1,0 +1,41 @@
+package rules
+
+import (
+	"strings"
+	"testing"
+	"time"
+
+	"verifier"
+)
+
+// Lines that could not be read, and values that never occur, stand behind the sentence of a finding, whatever its outcome.
+func TestRemarks(t *testing.T) {
+	limit := 3.0
+	r := verifier.Rule{
+		Name: "errors", Measure: verifier.Measure{Source: "logs", Count: "level:ERROR"}, Limit: &verifier.Limit{Above: &limit, Within: time.Minute}, Every: 10 * time.Second,
+	}
+	from := time.Date(2026, 11, 24, 12, 0, 0, 0, time.UTC)
+	for name, c := range map[string]struct {
+		count  float64
+		absent string
+		lines  int
+		want   string
+	}{
+		"nothing to say":            {0, "", 0, "."},
+		"lines that were left out":  {50, "", 1160, `. 1,160 lines skipped: not JSON, such as app.log: "at x".`},
+		"a value that is not there": {0, "no document has level ERROR; it has Error, Information", 0, ". No document has level ERROR; it has Error, Information."},
+		"a value that came later":   {1, "no document has level ERROR; it has Error, Information", 0, "."},
+	} {
+		e := verifier.Evidence{Rule: "errors", Arm: verifier.ArmDeployed, From: from, Until: from.Add(time.Minute), Absent: c.absent, Skipped: c.lines}
+		if c.lines > 0 {
+			e.Lines = `not JSON, such as app.log: "at x"`
+		}
+		for i := range 6 {
+			e.Samples = append(e.Samples, verifier.Sample{T: from.Add(time.Duration(i+1) * 10 * time.Second), Value: c.count, Count: c.count, Exposure: 100})
+		}
+		got := Judge(r, verifier.Case{From: from, Until: from.Add(time.Minute), Ended: true, Arms: map[verifier.Arm]verifier.Evidence{verifier.ArmDeployed: e}}, from.Add(time.Minute))
+		if !strings.HasSuffix(got.Text, c.want) || c.want == "." && strings.Count(got.Text, ". ") > 0 {
+			t.Errorf("%s: %s %q, want it to end in %q", name, got.Outcome, got.Text, c.want)
+		}
+	}
+}

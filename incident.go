@@ -33,8 +33,9 @@ type Incident struct {
 	Opened   time.Time         `json:"opened"`
 	Updated  time.Time         `json:"updated"`
 	Resolved *time.Time        `json:"resolved"`
-	News     bool              `json:"news,omitempty"` // over as it begins: told once, never repeated, never resolved
-	Revision int64             `json:"revision"`       // raised by each change; what goes out as idempotency key ends in it
+	Easing   bool              `json:"easing,omitempty"` // what failed is no longer live; nobody knows yet whether that helped
+	News     bool              `json:"news,omitempty"`   // over as it begins: told once, never repeated, never resolved
+	Revision int64             `json:"revision"`         // raised by each change; what goes out as idempotency key ends in it
 }
 
 // Member is one failed verification of an incident, as it is told.
@@ -42,14 +43,20 @@ type Member struct {
 	Verification string            `json:"verification"`
 	Place        Place             `json:"place"`
 	Version      string            `json:"version"`
+	Change       Change            `json:"change,omitempty"`
 	Previous     string            `json:"previous,omitempty"`
 	At           time.Time         `json:"at"`
 	By           string            `json:"by,omitempty"`
 	Severity     Severity          `json:"severity"`
 	Outcome      string            `json:"outcome"`            // the verification's state
 	Text         string            `json:"text"`               // the worst finding's sentence
-	Rollback     string            `json:"rollback,omitempty"` // what is being done about it, in a sentence
+	Lines        []string          `json:"lines,omitempty"`    // a sentence for each failing rule, the worst first
+	Says         string            `json:"says,omitempty"`     // what is being done about it, for the title
+	Rollback     string            `json:"rollback,omitempty"` // more of that, in a sentence
 	Person       bool              `json:"person"`
+	Easing       bool              `json:"easing,omitempty"`  // it is no longer live; nobody knows yet whether that helped
+	NotNew       bool              `json:"not_new,omitempty"` // the limit was crossed before the deploy too
+	Presses      []Press           `json:"presses,omitempty"` // what a person may do about it now
 	Resolved     *time.Time        `json:"resolved,omitempty"`
 	Resolution   string            `json:"resolution,omitempty"`
 	Labels       map[string]string `json:"labels,omitempty"`

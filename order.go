@@ -17,6 +17,12 @@ const (
 // Verbs lists every Verb.
 var Verbs = []Verb{Approve, Deny, Cancel, RollBack, Dismiss}
 
+// Press is one thing that a person may do with a verification now, with the words of its button.
+type Press struct {
+	Verb Verb   `json:"verb"`
+	Text string `json:"text"`
+}
+
 // Order is one person's word.
 type Order struct {
 	Verb   Verb

@@ -8,7 +8,7 @@ type Scene struct {
 	Place     Place
 	Deploy    Deploy         // the one that arrived, or that the decision is about
 	History   []Past         // deploys of the place, newest first; at least 50 and those of 90 days, at most 500; void ones left out
-	Watches   []Verification // of the place: not ended, or with an open rollback, the one the decision is about, or of the release before the deploy
+	Watches   []Verification // of the place: not ended, or with an open rollback, the one the decision is about, of the release before the deploy, or of an open incident
 	Holds     []Hold         // not ended
 	Rollbacks []Sent         // rollbacks sent in the last 90 days, in every place
 	Failures  []Failure      // verifications of the same environment that failed in the last hour, this one too; not late nor dismissed ones

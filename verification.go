@@ -169,8 +169,21 @@ type Rollback struct {
 	Unclear   *Unclear      `json:"unclear,omitempty"`    // confirmed, and nobody can tell whether it helped
 }
 
+// Why is how the rollback ended, in words: Reason, or what its code stands for.
+func (r Rollback) Why() string {
+	switch r.Reason {
+	case "recovered":
+		return "the failing rules are back inside their limits"
+	case "not_recovered":
+		return "the failing rules still fail on " + r.To
+	}
+	return r.Reason
+}
+
 // Over reports whether nothing more comes of the rollback.
-func (r Rollback) Over() bool { return !r.State.Open() || r.State == RollbackConfirmed && r.Unclear != nil }
+func (r Rollback) Over() bool {
+	return !r.State.Open() || r.State == RollbackConfirmed && r.Unclear != nil
+}
 
 // Pause is why a rollback that is proposed or approved waits: a newer release was started. It goes on if that fails or has no end.
 type Pause struct {

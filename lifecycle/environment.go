@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"verifier"
+	"verifier/words"
 )
 
 // environmentHold begins the id of a hold that the daemon made itself.
@@ -58,8 +59,8 @@ func excuse(m *verifier.Member, byPerson bool) {
 	if !m.Person || byPerson {
 		return
 	}
-	m.Person = false
-	m.Rollback += "; " + m.Place.Environment + " itself seems to be the trouble"
+	m.Person, m.Says = false, "No rollback: "+m.Place.Environment+" itself seems to be the trouble"
+	m.Rollback = joined(m.Rollback, "The environment has an alert of its own")
 }
 
 // environmentIncident is the one page about an environment whose services fail together.
@@ -68,8 +69,8 @@ func (c *change) environmentIncident(env, id, why string, until time.Time) {
 		ID: fmt.Sprintf("%s/%d", id, c.now.UnixMilli()), Kind: verifier.IncidentEnvironment, Opened: c.now,
 		Labels: map[string]string{"kind": string(verifier.IncidentEnvironment), "environment": env, "severity": string(verifier.SeverityPage), "outcome": "held"},
 		Title:  env + " itself seems to be the trouble: rollbacks are held",
-		Text: fmt.Sprintf("%s. Rollbacks in %s are held until %s, or until somebody ends the hold %s.",
-			strings.TrimSuffix(capital(why), "."), env, c.clock(until, "15:04"), id),
+		Text: fmt.Sprintf("%s\nRollbacks in %s are held until %s, or until somebody ends the hold %s",
+			line(capital(why)), env, words.Time(until, c.now, c.Zone), id),
 		Severity: verifier.SeverityPage, Person: true, URL: c.URL + "/holds",
 	}
 	if c.URL != "" {
@@ -80,7 +81,18 @@ func (c *change) environmentIncident(env, id, why string, until time.Time) {
 
 // vetoedWithEnvironment reports whether the rollback is held because the environment is the trouble: that has its own page.
 func vetoedWithEnvironment(r *verifier.Rollback) bool {
-	return slices.ContainsFunc(r.Guards, func(g verifier.GuardAnswer) bool {
-		return g.Denies && (g.Guard == verifier.GuardEnvironment || g.Guard == verifier.GuardHeld && strings.HasPrefix(g.Text, heldBy+Daemon+":"))
-	})
+	return environmentDenial(r) != ""
+}
+
+// environmentDenial is what the guards said of the environment where they hold it to be the trouble, else empty.
+func environmentDenial(r *verifier.Rollback) string {
+	for _, g := range r.Guards {
+		held, byDaemon := strings.CutPrefix(g.Text, heldBy+Daemon+": ")
+		switch {
+		case !g.Denies:
+		case g.Guard == verifier.GuardEnvironment, g.Guard == verifier.GuardHeld && byDaemon:
+			return held
+		}
+	}
+	return ""
 }

@@ -2,6 +2,7 @@ package lifecycle
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -102,7 +103,13 @@ func (g *guarding) off() (bool, string) {
 	mode := g.service.Rollback.Mode
 	r := g.v.Rollback
 	lowered := r != nil && r.State == verifier.RollbackApproved && mode != verifier.ModeAuto // since it began to count down
-	return mode == verifier.ModeOff || lowered, "mode is " + string(mode)
+	switch {
+	case mode == verifier.ModeOff:
+		return true, "rollbacks are off for " + g.v.Deploy.Service
+	case lowered:
+		return true, "the mode was changed to " + string(mode) + " during the countdown"
+	}
+	return false, "mode is " + string(mode)
 }
 
 const heldBy = "held by "
@@ -117,7 +124,7 @@ func (g *guarding) held() (bool, string) {
 			continue
 		}
 		if h.Active(g.now) && h.Covers(verifier.StopsRollback, g.v.Deploy.Place, g.v.Deploy.Team) {
-			return true, heldBy + h.By + ": " + h.Reason
+			return true, strings.TrimSuffix(heldBy+h.By+": "+h.Reason, ": ")
 		}
 	}
 	return false, "no hold"
@@ -178,20 +185,20 @@ func sameAgain(newer, d verifier.Deploy) bool {
 
 func (g *guarding) isRollback() (bool, string) {
 	if g.v.Deploy.Kind == verifier.KindRollback {
-		return true, "it is a rollback itself"
+		return true, "the deploy is itself a rollback"
 	}
-	return false, "it is not a rollback itself"
+	return false, "the deploy is not itself a rollback"
 }
 
 func (g *guarding) notRelease() (bool, string) {
 	d := g.v.Deploy
 	if d.Change != verifier.Release {
-		return true, "it is a change of kind " + string(d.Change)
+		return true, "the deploy is a change of kind " + string(d.Change) + ", not a release"
 	}
 	if d.Kind == verifier.KindRedeploy {
-		return true, "it is a redeploy of the version that was live"
+		return true, "the deploy is a redeploy of the version that was live"
 	}
-	return false, "it is a release"
+	return false, "the deploy is a release"
 }
 
 func (g *guarding) irreversible() (bool, string) {
@@ -207,6 +214,9 @@ func (g *guarding) irreversible() (bool, string) {
 			continue
 		}
 		text := fmt.Sprintf("%s is marked irreversible", crossed.Version)
+		if crossed.ID == d.ID {
+			text = "the deploy is marked irreversible"
+		}
 		if crossed.Rollback.Reason != "" {
 			text += ": " + crossed.Rollback.Reason
 		}
@@ -223,9 +233,26 @@ func (g *guarding) noTarget() (bool, string) {
 	case g.to != "":
 		return false, "back to " + g.to
 	case len(g.candidates) > 0:
-		return false, "no version before it is known to be good; a person may choose among " + strings.Join(g.candidates, ", ")
+		return false, "no earlier version is known to be good; a person may choose among " + strings.Join(g.candidates, ", ")
 	}
-	return true, "no version was live here before"
+	return true, g.whyNoTarget()
+}
+
+// whyNoTarget says why there is nothing to go back to: nothing was there, or all that was is known to be bad.
+func (g *guarding) whyNoTarget() string {
+	var versions []string
+	for _, p := range g.scene.History { // newest first
+		if p.Deploy.MovesLive() && p.Deploy.Before(g.v.Deploy) && p.Deploy.Version != g.v.Deploy.Version && !slices.Contains(versions, p.Deploy.Version) {
+			versions = append(versions, p.Deploy.Version)
+		}
+	}
+	switch len(versions) {
+	case 0:
+		return "no version was live here before"
+	case 1:
+		return "the only earlier version, " + versions[0] + ", is known to be bad"
+	}
+	return "all " + words.Count(len(versions), "earlier version") + " are known to be bad: " + words.List(versions, 3)
 }
 
 func (g *guarding) knownBad() (bool, string) {
@@ -259,7 +286,7 @@ func (g *guarding) late() (bool, string) {
 	case g.v.Late || d.RecordedAt.Sub(d.At) > within:
 		return true, fmt.Sprintf("the deploy was recorded %s after its time", spell(d.RecordedAt.Sub(d.At)))
 	case g.now.Sub(d.At)-pausedFor(g.v.Rollback, g.now) > within:
-		return true, fmt.Sprintf("it is %s after the deploy; act_within is %s", spell(g.now.Sub(d.At)), spell(within))
+		return true, fmt.Sprintf("the deploy was %s ago; rollbacks are allowed within %s (act_within)", spell(g.now.Sub(d.At)), spell(within))
 	case !g.v.Until.IsZero() && verdict.After(g.v.Until.Add(graceAfterWatch)):
 		return true, "the verdict came after the watch"
 	}
@@ -272,10 +299,10 @@ const graceAfterWatch = 2 * time.Minute
 func (g *guarding) tooFewSamples() (bool, string) {
 	for _, f := range g.v.Findings {
 		if f.RollsBack() && (f.Samples > 0 || f.Reason == verifier.WentSilent) {
-			return false, fmt.Sprintf("%s rests on %d samples", f.Rule, f.Samples)
+			return false, fmt.Sprintf("%s has %s", f.Rule, words.Count(f.Samples, "sample"))
 		}
 	}
-	return true, "no failing rule that rolls back rests on samples"
+	return true, "the failing rule has too few samples"
 }
 
 func (g *guarding) tooMany() (bool, string) {
@@ -293,11 +320,11 @@ func (g *guarding) tooMany() (bool, string) {
 	}
 	switch {
 	case len(service) >= p.PerService:
-		return true, fmt.Sprintf("%d rollbacks of %s in %s; at most %d", len(service), g.v.Deploy.Service, spell(p.In), p.PerService)
+		return true, fmt.Sprintf("%s had %s in the last %s; at most %d allowed", g.v.Deploy.Service, words.Count(len(service), "rollback"), spell(p.In), p.PerService)
 	case len(all) >= p.All:
-		return true, fmt.Sprintf("%d rollbacks over all in %s; at most %d", len(all), spell(p.In), p.All)
+		return true, fmt.Sprintf("%s over all services in the last %s; at most %d allowed", words.Count(len(all), "rollback"), spell(p.In), p.All)
 	}
-	return false, fmt.Sprintf("%d rollbacks of this service and %d over all in %s", len(service), len(all), spell(p.In))
+	return false, fmt.Sprintf("%s of this service and %d over all in the last %s", words.Count(len(service), "rollback"), len(all), spell(p.In))
 }
 
 func (g *guarding) recentRollback() (bool, string) {
@@ -308,18 +335,21 @@ func (g *guarding) recentRollback() (bool, string) {
 	apart := g.service.Rollback.AtLeastApart
 	for _, s := range g.scene.Rollbacks {
 		if s.Verification != g.v.ID && s.Place.Key() == g.v.Deploy.Place.Key() && g.now.Sub(s.At) < apart {
-			return true, fmt.Sprintf("the last rollback here was %s ago; at least %s apart", spell(g.now.Sub(s.At)), spell(apart))
+			return true, fmt.Sprintf("the last rollback here was %s ago; they must be at least %s apart", spell(g.now.Sub(s.At)), spell(apart))
 		}
 	}
 	return false, fmt.Sprintf("no rollback here in the last %s", spell(apart))
 }
+
+// dependencyFailed follows the name of a service that another depends on.
+const dependencyFailed = ", which it depends on, failed after a deploy of its own"
 
 // notItsOwn denies where the trouble is somebody else's: a service that it depends on failed after a deploy of its own, or the
 // environment is the cause.
 func (g *guarding) notItsOwn() (bool, string) {
 	for _, f := range g.scene.Failures {
 		if f.Verification != g.v.ID && !strings.EqualFold(f.Place.Service, g.v.Deploy.Service) && contains(g.service.DependsOn, f.Place.Service) {
-			return true, f.Place.Service + ", which it depends on, failed after a deploy of its own: the trouble is charged to that one"
+			return true, f.Place.Service + dependencyFailed
 		}
 	}
 	return g.environment()
@@ -328,13 +358,13 @@ func (g *guarding) notItsOwn() (bool, string) {
 // environment denies where unrelated services fail together, or services that nobody deployed are worse too.
 func (g *guarding) environment() (bool, string) {
 	if len(g.asked.shared) >= 2 {
-		return true, "worse too, without a deploy: " + strings.Join(g.asked.shared, ", ")
+		return true, "also worse, without a deploy: " + strings.Join(g.asked.shared, ", ")
 	}
 	clusters := g.clusters()
 	if n := g.Unrelated.Services; n > 0 && len(clusters) >= n {
 		return true, fmt.Sprintf("%d unrelated services failed within %s: %s", len(clusters), spell(g.Unrelated.Within), strings.Join(clusters, ", "))
 	}
-	return false, "other services are fine, as far as is known"
+	return false, "no other service is known to be failing"
 }
 
 // clusters are the failures of the environment that cannot have one deploy's cause in common, each named by one of its services:

@@ -2,14 +2,11 @@ package lifecycle
 
 import (
 	"fmt"
-	"net/url"
 	"reflect"
 	"slices"
 	"strings"
-	"time"
 
 	"verifier"
-	"verifier/rules"
 )
 
 // update brings the incident of a failed verification up to date, opening it where there is none. Nobody hears of a deploy that
@@ -19,6 +16,10 @@ func (c *change) update(v *verifier.Verification) {
 		return
 	}
 	in := c.incidentOf(v)
+	if answered := c.memberAnswered(in, v); answered != nil {
+		c.update(answered)
+		return
+	}
 	m := memberOf(c, v)
 	if i := slices.IndexFunc(in.Members, func(m verifier.Member) bool { return m.Verification == v.ID }); i >= 0 {
 		m.Resolved, m.Resolution = in.Members[i].Resolved, in.Members[i].Resolution
@@ -26,6 +27,15 @@ func (c *change) update(v *verifier.Verification) {
 	} else {
 		in.Members = append(in.Members, m)
 	}
+}
+
+// memberAnswered is the failed verification whose rollback v is, where the incident tells of that already: what is wrong after the
+// rollback is told with it and is no second failure.
+func (c *change) memberAnswered(in *verifier.Incident, v *verifier.Verification) *verifier.Verification {
+	if v.Answers == "" || !slices.ContainsFunc(in.Members, func(m verifier.Member) bool { return m.Verification == v.Answers }) {
+		return nil
+	}
+	return c.watch(v.Answers)
 }
 
 // troubled reports whether a rollback that a person asked for of a deploy that never failed went wrong.
@@ -85,24 +95,13 @@ func (c *change) resolvePlace(v *verifier.Verification) {
 			if m.Place.Key() == v.Deploy.Place.Key() && m.Resolved == nil && !v.From.Before(m.At) {
 				in := c.incident(known.ID)
 				in.Members[i].Resolved = &c.now
-				in.Members[i].Resolution = fmt.Sprintf("back to normal on %s%s, bad for %s", v.Deploy.Version, c.measuredNow(v, m.Labels["rule"]), spell(v.From.Sub(m.At)))
+				in.Members[i].Resolution = c.backText(v, m)
 			}
 		}
 	}
 }
 
-// measuredNow is what the rule that had failed finds in the watch that passed, after a comma.
-func (c *change) measuredNow(v *verifier.Verification, rule string) string {
-	r, known := ruleNamed(c.rules, rule)
-	for _, f := range v.Findings {
-		if said := rules.Measured(r, f); known && f.Rule == rule && f.Outcome == verifier.Pass && said != "" {
-			return ", " + said
-		}
-	}
-	return ""
-}
-
-// resolveMember closes one verification's part of its incident.
+// resolveMember closes one verification's part of its incident. The verdict on a rollback stands with what was rolled back.
 func (c *change) resolveMember(id, how string) {
 	v := c.watch(id)
 	if v == nil || v.Incident == "" {
@@ -113,14 +112,16 @@ func (c *change) resolveMember(id, how string) {
 		return
 	}
 	for i := range in.Members {
-		if in.Members[i].Verification == id && in.Members[i].Resolved == nil {
-			in.Members[i].Resolved, in.Members[i].Resolution = &c.now, how
+		m := &in.Members[i]
+		if (m.Verification == id || v.Answers != "" && m.Verification == v.Answers) && m.Resolved == nil {
+			m.Resolved, m.Resolution = &c.now, deployName(*m)+" in "+where(m.Place)+": "+how
 		}
 	}
 }
 
 // tell composes every incident that was touched, when all of the decision is known. One that reads as before is not told again.
 func (c *change) tell() {
+	c.refreshMembers()
 	for _, in := range c.cases {
 		if in.Kind == verifier.IncidentVerdict && len(in.Members) > 0 {
 			c.compose(in)
@@ -135,23 +136,64 @@ func (c *change) tell() {
 	}
 }
 
+// refreshMembers brings what is told of the place up to date: another deploy or a hold may have changed what is being done, and what
+// a person may press.
+func (c *change) refreshMembers() {
+	for _, known := range c.scene.Incidents {
+		if known.Kind != verifier.IncidentVerdict || known.Resolved != nil {
+			continue
+		}
+		for i, m := range known.Members {
+			if m.Resolved != nil || m.Place.Key() != c.scene.Place.Key() {
+				continue
+			}
+			v := c.asItStands(m.Verification)
+			if v == nil {
+				continue
+			}
+			if now := memberOf(c, v); !reflect.DeepEqual(now, m) {
+				if in := c.incident(known.ID); in.Members[i].Resolved == nil {
+					in.Members[i] = now
+				}
+			}
+		}
+	}
+}
+
+// asItStands is the verification as it is after this decision, not to be changed.
+func (c *change) asItStands(id string) *verifier.Verification {
+	for _, v := range c.watches {
+		if v.ID == id {
+			return v
+		}
+	}
+	return c.scene.Watch(id)
+}
+
 func (c *change) compose(in *verifier.Incident) {
 	worst := worstMember(in.Members)
-	open := slices.ContainsFunc(in.Members, func(m verifier.Member) bool { return m.Resolved == nil })
-	in.Person = false
-	in.Severity = verifier.SeverityWarn
+	open := openMembers(in)
+	in.Person, in.Severity = false, verifier.SeverityWarn
 	for _, m := range in.Members {
 		in.Person = in.Person || m.Person && m.Resolved == nil
 		if m.Severity == verifier.SeverityPage {
 			in.Severity = verifier.SeverityPage
 		}
 	}
-	if !open && in.Resolved == nil {
+	if len(open) == 0 && in.Resolved == nil {
 		in.Resolved = &c.now
 	}
+	in.Easing = len(open) > 0 && !slices.ContainsFunc(open, func(m verifier.Member) bool { return !m.Easing })
 	in.Labels = labelsOf(in, worst)
 	in.Title, in.Text = c.title(in, worst), c.text(in)
 	in.URL, in.Links = c.page(worst.Verification), c.links(worst)
+	if len(in.Members) > 1 {
+		in.URL, in.Links = c.incidentPage(in.ID), c.groupLinks(in, worst)
+	}
+}
+
+func openMembers(in *verifier.Incident) []verifier.Member {
+	return slices.DeleteFunc(slices.Clone(in.Members), func(m verifier.Member) bool { return m.Resolved != nil })
 }
 
 // worstMember weighs those still open first, then pages before warnings, then the earliest.
@@ -191,91 +233,28 @@ func labelsOf(in *verifier.Incident, worst verifier.Member) map[string]string {
 	return labels
 }
 
-func (c *change) title(in *verifier.Incident, m verifier.Member) string {
-	what := m.Place.Service + " " + m.Version
-	if n := len(in.Members); n > 1 {
-		what = fmt.Sprintf("%s and %d more", what, n-1)
-	}
-	where := m.Place.Environment
-	if m.Place.Target != "" {
-		where += " (" + m.Place.Target + ")"
-	}
-	switch {
-	case in.Resolved != nil && m.Resolution != "":
-		return fmt.Sprintf("%s in %s: %s", m.Place.Service, where, m.Resolution)
-	case m.Outcome != string(verifier.FailedState):
-		return fmt.Sprintf("%s in %s: the rollback needs you", what, where)
-	}
-	return fmt.Sprintf("%s is worse in %s", what, where)
-}
-
-// maxMembers is how many members of an incident are spelled out.
-const maxMembers = 10
-
-func (c *change) text(in *verifier.Incident) string {
-	var b strings.Builder
-	for i, m := range in.Members {
-		if i == maxMembers {
-			fmt.Fprintf(&b, "and %d more\n", len(in.Members)-maxMembers)
-			break
-		}
-		if len(in.Members) > 1 {
-			fmt.Fprintf(&b, "%s %s ", m.Place.Service, m.Version)
-		}
-		b.WriteString(c.memberText(m) + "\n")
-	}
-	return strings.TrimSpace(b.String())
-}
-
-// clock writes a time in the zone that people read, with the zone's name.
-func (c *change) clock(t time.Time, layout string) string {
-	zone := c.Zone
-	if zone == nil {
-		zone = time.UTC
-	}
-	return t.In(zone).Format(layout + " MST")
-}
-
-func (c *change) memberText(m verifier.Member) string {
-	facts := c.clock(m.At, "15:04")
-	if m.By != "" {
-		facts += " by " + m.By
-	}
-	if m.Previous != "" {
-		facts += "; before " + m.Previous
-	}
-	parts := []string{"(" + facts + ").", sentence(m.Text), sentence(m.Rollback)}
-	if m.Resolution != "" {
-		parts = append(parts, sentence(capital(m.Resolution)))
-	}
-	return strings.Join(slices.DeleteFunc(parts, func(s string) bool { return s == "" }), " ")
-}
-
-// capital begins a sentence with what an ASCII text says.
-func capital(s string) string {
-	if s == "" {
-		return s
-	}
-	return strings.ToUpper(s[:1]) + s[1:]
-}
-
 func memberOf(c *change, v *verifier.Verification) verifier.Member {
 	d := v.Deploy
 	m := verifier.Member{
-		Verification: v.ID, Place: d.Place, Version: d.Version, Previous: d.Previous, At: d.At, By: d.By, Severity: verifier.SeverityWarn,
-		Outcome: string(v.State), Rollback: c.rollbackText(v), Person: needsPerson(v) && (c.troubled(v) || replaced(c.scene, v) == nil),
-		Labels: map[string]string{"team": d.Team, "repository": d.Repository, "commit": d.Commit, "url": d.URL},
+		Verification: v.ID, Place: d.Place, Version: d.Version, Change: d.Change, Previous: d.Previous, At: d.At, By: d.By, Severity: verifier.SeverityWarn,
+		Outcome: string(v.State), Person: needsPerson(v) && (c.troubled(v) || replaced(c.scene, v) == nil), Presses: c.pressable(v),
+		Labels: map[string]string{"team": d.Team, "repository": d.Repository, "commit": d.Commit, "url": d.URL, "changes": c.changesLink(d)},
 	}
 	if f := worst(v.Findings); f != nil {
 		m.Text, m.Labels["rule"] = strings.TrimSpace(sentence(f.Text)+" "+onlyOn(*v)), f.Rule
+		m.NotNew = f.Before
 	}
+	m.Lines = c.findingLines(v)
 	if v.Rollback != nil {
 		m.Labels["rollback"] = string(v.Rollback.State)
 	}
-	for _, f := range v.Findings {
-		if f.Outcome == verifier.Fail && f.Counts() && f.Severity == verifier.SeverityPage {
-			m.Severity = verifier.SeverityPage
-		}
+	if slices.ContainsFunc(v.Findings, pages) {
+		m.Severity = verifier.SeverityPage
+	}
+	said := c.rollbackText(v)
+	m.Says, m.Rollback, m.Easing = said.title, said.detail, said.easing
+	if m.NotNew {
+		m.Says = ""
 	}
 	if c.environmentHeld(d.Environment) {
 		excuse(&m, v.Rollback != nil && v.Rollback.Person)
@@ -283,11 +262,14 @@ func memberOf(c *change, v *verifier.Verification) verifier.Member {
 	return m
 }
 
+// pages reports whether the finding is worth waking somebody: it counts, and it was not so before the deploy too.
+func pages(f verifier.Finding) bool {
+	return f.Outcome == verifier.Fail && f.Counts() && !f.Before && f.Severity == verifier.SeverityPage
+}
+
 // needsPerson reports whether somebody is to be woken: what is wrong is worth it, and the daemon is not mending it.
 func needsPerson(v *verifier.Verification) bool {
-	page := slices.ContainsFunc(v.Findings, func(f verifier.Finding) bool {
-		return f.Outcome == verifier.Fail && f.Counts() && f.Severity == verifier.SeverityPage
-	})
+	page := slices.ContainsFunc(v.Findings, pages)
 	if v.Rollback == nil {
 		return page
 	}
@@ -308,80 +290,6 @@ func needsPerson(v *verifier.Verification) bool {
 	return page
 }
 
-// rollbackText says what is being done about it.
-func (c *change) rollbackText(v *verifier.Verification) string {
-	r := v.Rollback
-	if r == nil {
-		return "No rule asks for a rollback"
-	}
-	switch r.State {
-	case verifier.RollbackVetoed:
-		return "Not rolled back: " + denialText(r.Guards)
-	case verifier.RollbackProposed:
-		if r.To == "" {
-			return "Choose a version to roll back to: " + strings.Join(r.Candidates, ", ")
-		}
-		if r.Mode == verifier.ModeSuggest {
-			return "Suggested: roll back to " + r.To
-		}
-		return "Waiting for approval to roll back to " + r.To
-	case verifier.RollbackApproved:
-		if r.SendAt != nil {
-			return fmt.Sprintf("Rolling back to %s at %s", r.To, c.clock(*r.SendAt, "15:04:05"))
-		}
-		return "Rolling back to " + r.To
-	case verifier.RollbackSent:
-		if r.Stuck {
-			return "Rollback to " + r.To + " was called for: " + r.Progress
-		}
-		return "Rollback to " + r.To + " was called for"
-	case verifier.RollbackConfirmed:
-		return r.To + " is back; checking that it helped"
-	case verifier.RollbackRecovered:
-		return "Rolled back to " + r.To + ", which runs well"
-	case verifier.RollbackFailed:
-		return "The rollback to " + r.To + " failed: " + r.Reason
-	}
-	return fmt.Sprintf("The rollback to %s was %s%s", r.To, r.State, because(r))
-}
-
-func because(r *verifier.Rollback) string {
-	s := ""
-	if r.By != nil && *r.By != Auto {
-		s = " by " + *r.By
-	}
-	if r.Reason != "" {
-		s += ": " + r.Reason
-	}
-	return s
-}
-
-func (c *change) page(verification string) string {
-	return c.URL + "/verifications/" + url.PathEscape(verification)
-}
-
-// links are what a person may press under the message; those that act lead to a page that asks once more.
-func (c *change) links(m verifier.Member) []verifier.Link {
-	var links []verifier.Link
-	if c.URL != "" {
-		page := c.page(m.Verification)
-		if state := verifier.RollbackState(m.Labels["rollback"]); m.Resolved == nil && (state == verifier.RollbackProposed || state == verifier.RollbackApproved) {
-			links = append(links, verifier.Link{Text: "Stop", URL: page + "#stop"})
-		}
-		if m.Resolved == nil {
-			links = append(links, verifier.Link{Text: "Roll back now", URL: page + "#rollback"})
-		}
-		links = append(links, verifier.Link{Text: "Evidence", URL: page})
-	}
-	if repo := strings.TrimSuffix(m.Labels["repository"], "/"); repo != "" && m.Previous != "" {
-		links = append(links, verifier.Link{Text: "Commits", URL: repo + "/compare/" + url.PathEscape(m.Previous) + "..." + url.PathEscape(m.Version)})
-	}
-	if runbook := c.Catalogue.Service(m.Place, m.Labels["team"]).Links["runbook"]; runbook != "" {
-		links = append(links, verifier.Link{Text: "Runbook", URL: runbook})
-	}
-	return links
-}
-
 // tellVerdict tells of a good or an open end where the catalogue asks for it.
 func (c *change) tellVerdict(v *verifier.Verification) {
 	outcome := verifier.Pass
@@ -395,17 +303,23 @@ func (c *change) tellVerdict(v *verifier.Verification) {
 		return
 	}
 	d := v.Deploy
-	text := ""
+	lines := make([]string, 0, len(v.Findings))
 	for _, f := range v.Findings {
-		text += sentence(f.Text) + "\n"
+		lines = append(lines, line(f.Text))
+	}
+	page := c.page(v.ID)
+	var links []verifier.Link
+	if c.URL != "" {
+		links = []verifier.Link{{Text: "Evidence", URL: page}}
 	}
 	c.cases = append(c.cases, &verifier.Incident{
-		ID: "told/" + v.ID, Kind: verifier.IncidentVerdict, News: true, Opened: c.now, Resolved: &c.now, Severity: verifier.SeverityWarn, URL: c.page(v.ID),
+		ID: "told/" + v.ID, Kind: verifier.IncidentVerdict, News: true, Opened: c.now, Resolved: &c.now, Severity: verifier.SeverityWarn, URL: page, Links: links,
 		Labels: map[string]string{
 			"kind": string(verifier.IncidentVerdict), "service": d.Service, "environment": d.Environment, "target": d.Target, "team": d.Team,
 			"severity": string(verifier.SeverityWarn), "outcome": string(v.State),
 		},
-		Title: fmt.Sprintf("%s %s %s in %s", d.Service, d.Version, verdictWord(v.State), d.Where()), Text: strings.TrimSpace(text),
+		Title: fmt.Sprintf("%s %s in %s", deployName(verifier.Member{Place: d.Place, Version: d.Version, Change: d.Change}), verdictWord(v.State), where(d.Place)),
+		Text:  strings.Join(lines, "\n"),
 	})
 }
 
@@ -414,15 +328,4 @@ func verdictWord(s verifier.State) string {
 		return "passed"
 	}
 	return "could not be judged"
-}
-
-// spell says a duration in the two units that matter.
-func spell(d time.Duration) string {
-	switch {
-	case d < time.Minute:
-		return fmt.Sprintf("%d s", int(d.Round(time.Second).Seconds()))
-	case d < 2*time.Hour:
-		return fmt.Sprintf("%d min", int(d.Round(time.Minute).Minutes()))
-	}
-	return fmt.Sprintf("%d h", int(d.Round(time.Hour).Hours()))
 }

@@ -56,16 +56,16 @@ func TestTextsTellTheLocalTime(t *testing.T) {
 	s.deploy("checkout", "1.1")
 	s.run(40 * time.Minute)
 	first, last := s.told[0], s.told[len(s.told)-1]
-	if want := at.Format("(15:04 CET"); !strings.HasPrefix(first.Text, want) {
-		t.Errorf("text %q, want it to begin with %q", first.Text, want)
+	if want := "Deployed " + at.Format("15:04") + " CET by anna, replacing 1.0"; !strings.HasSuffix(first.Text, want) {
+		t.Errorf("text %q, want it to end with %q", first.Text, want)
 	}
 	if strings.Contains(first.Text, "UTC") || strings.Count(first.Text, " CET") < 2 {
 		t.Errorf("text %q speaks of more zones than CET", first.Text)
 	}
-	if rollback := first.Members[0].Rollback; !strings.HasSuffix(rollback, " CET") {
-		t.Errorf("rollback %q, want its time in CET", rollback)
+	if !strings.HasSuffix(first.Title, " CET") {
+		t.Errorf("title %q, want the rollback's time in CET", first.Title)
 	}
-	if want := "back to normal on 1.0, error ratio "; !strings.Contains(last.Title, want) || !strings.Contains(last.Title, " %, bad for ") {
+	if want := "checkout is back on 1.0 in production. Error ratio "; !strings.Contains(last.Title, want) || !strings.Contains(last.Title, " %; bad for ") {
 		t.Errorf("title %q, want %q with the share and how long", last.Title, want)
 	}
 	t.Logf("first: %s | %s\nlast: %s | %s", first.Title, first.Text, last.Title, last.Text)

@@ -202,15 +202,6 @@ func anyPending(findings []verifier.Finding) bool {
 // worst is the failing finding that weighs most: one that rolls back before one that pages before the rest.
 func worst(findings []verifier.Finding) *verifier.Finding {
 	var best *verifier.Finding
-	weight := func(f *verifier.Finding) int {
-		switch {
-		case f.RollsBack():
-			return 3
-		case f.Severity == verifier.SeverityPage:
-			return 2
-		}
-		return 1
-	}
 	for i := range findings {
 		f := &findings[i]
 		if f.Outcome == verifier.Fail && f.Counts() && (best == nil || weight(f) > weight(best)) {
@@ -218,6 +209,19 @@ func worst(findings []verifier.Finding) *verifier.Finding {
 		}
 	}
 	return best
+}
+
+// weight is how much a failing finding matters: what rolls back, what pages, what was not so before the deploy.
+func weight(f *verifier.Finding) int {
+	switch {
+	case f.Before:
+		return 0
+	case f.RollsBack():
+		return 3
+	case f.Severity == verifier.SeverityPage:
+		return 2
+	}
+	return 1
 }
 
 func sentence(s string) string {

@@ -167,15 +167,12 @@ func rollbackState(v *verifier.Verification) string {
 	return string(v.Rollback.State)
 }
 
+// denialText is why the guards denied a rollback, in words.
 func denialText(answers []verifier.GuardAnswer) string {
 	var texts []string
 	for _, a := range answers {
-		switch {
-		case !a.Denies:
-		case strings.Contains(a.Text, string(a.Guard)):
+		if a.Denies {
 			texts = append(texts, a.Text)
-		default:
-			texts = append(texts, string(a.Guard)+" ("+a.Text+")")
 		}
 	}
 	return strings.Join(texts, "; ")

@@ -74,7 +74,7 @@ func (c *change) settle(v *verifier.Verification, state verifier.RollbackState, 
 	if by != "" {
 		r.By = &by
 	}
-	c.audit(orDaemon(by), "rollback "+string(state), v.ID, reason, "to "+r.To)
+	c.audit(orDaemon(by), "rollback "+string(state), v.ID, r.Why(), strings.TrimSuffix("to "+r.To, "to "))
 }
 
 func orDaemon(by string) string {

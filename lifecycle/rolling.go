@@ -8,6 +8,7 @@ import (
 
 	"verifier"
 	"verifier/record"
+	"verifier/words"
 )
 
 // A deploy that goes host by host is one deploy with one watch, from the first host that was changed until the watch after the last.
@@ -158,7 +159,10 @@ func onlyOn(v verifier.Verification) string {
 	if v.Deploy.Status == verifier.Failed {
 		why = "the deploy failed"
 	}
-	return "Changed are " + strings.Join(hosts, ", ") + " alone: " + why + "."
+	if len(hosts) == 1 {
+		return "Only " + hosts[0] + " has it: " + why + "."
+	}
+	return "Only " + words.List(hosts, len(hosts)) + " have it: " + why + "."
 }
 
 const mostNamedHosts = 10
@@ -277,9 +281,9 @@ func (c *change) overdue(v *verifier.Verification) {
 	if d.Target != "" {
 		where += " (" + d.Target + ")"
 	}
-	text := fmt.Sprintf("It was started at %s%s and has no end; such a deploy usually takes %s.", c.clock(d.Began(), "15:04"), by, spell(u))
+	text := fmt.Sprintf("Started %s%s and not ended; such a deploy usually takes %s", words.Time(d.Began(), c.now, c.Zone), by, words.Duration(u))
 	if hosts := hostsOf(*v); len(hosts) > 0 {
-		text += " Changed so far: " + strings.Join(hosts, ", ") + "."
+		text += "\nChanged so far: " + strings.Join(hosts, ", ")
 	}
 	c.cases = append(c.cases, &verifier.Incident{
 		ID: "overdue/" + v.ID, Kind: verifier.IncidentVerdict, News: true, Opened: c.now, Resolved: &c.now, Severity: verifier.SeverityWarn, URL: c.page(v.ID),

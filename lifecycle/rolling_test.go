@@ -153,7 +153,7 @@ func TestRollingDeployFailsEarly(t *testing.T) {
 	if len(f.calls) != 1 || f.calls[0].To != "1.0" || f.calls[0].From != "1.1" {
 		t.Fatalf("calls: %+v", f.calls)
 	}
-	if text := f.told[0].Text; !strings.Contains(text, "Changed are web1 alone: the deploy has not ended.") {
+	if text := f.told[0].Text; !strings.Contains(text, "Only web1 has it: the deploy has not ended") {
 		t.Errorf("told %q", text)
 	}
 	f.fact("x", "1.1", verifier.Failed) // the tool stops its own task

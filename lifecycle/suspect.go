@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"verifier"
+	"verifier/words"
 )
 
 // suspectWithin is how soon after a deploy that passed a rollback or a hotfix says that it may have been bad.
@@ -69,14 +70,14 @@ func (c *change) askAbout(v *verifier.Verification, d verifier.Deploy) {
 	was := v.Deploy
 	how := fmt.Sprintf("%s was rolled back to %s", was.Version, d.Version)
 	if v.Suspected.Kind == verifier.SuspectedByHotfix {
-		how = fmt.Sprintf("%s mended it", d.Version)
+		how = fmt.Sprintf("%s fixed it", d.Version)
 	}
 	by := ""
 	if d.By != "" {
 		by = " by " + d.By
 	}
-	text := fmt.Sprintf("%s %s passed after its deploy at %s, and %s at %s%s. Was it bad? Say so, for the record and for the judge:\nverifier mark bad %s --cause '…'\nverifier mark good %s --cause '…'",
-		was.Service, was.Version, c.clock(was.At, "15:04"), how, c.clock(d.At, "15:04"), by, was.ID, was.ID)
+	text := fmt.Sprintf("%s %s passed after its deploy at %s, and %s at %s%s. Was it bad? Your answer goes into the report:\nverifier mark bad %s --cause '…'\nverifier mark good %s --cause '…'",
+		was.Service, was.Version, words.Time(was.At, c.now, c.Zone), how, words.Time(d.At, c.now, c.Zone), by, was.ID, was.ID)
 	page := c.URL + "/deploys/" + url.PathEscape(was.ID)
 	var links []verifier.Link
 	if c.URL != "" {

@@ -27,10 +27,10 @@ func TestWhatIsTold(t *testing.T) {
 		holds  string // what the incident that is kept says
 	}{
 		"rolling-back":      {verifier.ModeAuto, nil, "Rolling back to"},
-		"awaiting-approval": {verifier.ModeApprove, nil, "Waiting for approval"},
+		"awaiting-approval": {verifier.ModeApprove, nil, "Approve the rollback to 1.0?"},
 		"refused":           {verifier.ModeAuto, refused, "refused"},
-		"recovered":         {verifier.ModeAuto, nil, "Back to normal"},
-		"off":               {verifier.ModeOff, nil, "Not rolled back"},
+		"recovered":         {verifier.ModeAuto, nil, "checkout is back on 1.0"},
+		"off":               {verifier.ModeOff, nil, "No rollback: "},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -66,7 +66,7 @@ func (s *sim) keep(name, text string) {
 	s.t.Helper()
 	file := filepath.Join("testdata", "told", name+".json")
 	for _, in := range s.told {
-		if !strings.Contains(in.Text, text) {
+		if !strings.Contains(in.Title+"\n"+in.Text, text) {
 			continue
 		}
 		got, err := json.MarshalIndent(in, "", "  ")

@@ -287,7 +287,8 @@ func sceneOf(t *tx, d verifier.Deploy, verification string, now time.Time) (*ver
 		before = was.ID
 	}
 	s.Watches, err = collect(t, scanVerification, selectVerification+` WHERE place = $1 AND (ended IS NULL OR rollback IN ('proposed', 'approved',
-		'sent', 'confirmed') OR rollback <> '' AND at > $2 OR id = $3 OR id = $4 OR id = $5) ORDER BY at DESC, id DESC`,
+		'sent', 'confirmed') OR rollback <> '' AND at > $2 OR id = $3 OR id = $4 OR id = $5
+		OR incident IN (SELECT p.incident FROM incident_places p JOIN incidents i ON i.id = p.incident WHERE p.place = $1 AND i.resolved IS NULL)) ORDER BY at DESC, id DESC`,
 		key, millis(now.Add(-7*24*time.Hour)), verification, d.ID, before)
 	if err != nil {
 		return nil, err

@@ -152,8 +152,8 @@ func (s *server) deployPage(r *http.Request) (title string, _ any, _ error) {
 // watchView is one verification with who did what.
 type watchView struct {
 	verifier.Verification
-	Audit []verifier.Audit
-	Verbs []verifier.Verb
+	Audit   []verifier.Audit
+	Presses []verifier.Press
 }
 
 // Live reports whether it still changes by itself.
@@ -165,8 +165,8 @@ func (s *server) watchPage(r *http.Request) (title string, _ any, _ error) {
 		return "", nil, err
 	}
 	out := watchView{Verification: v}
-	if has(verifier.CallerFrom(r.Context()).Scopes, verifier.ScopeOperate) {
-		out.Verbs = verbsFor(v)
+	if out.Presses, err = s.presses(r, v); err != nil {
+		return "", nil, err
 	}
 	out.Audit, err = s.record.Audit(r.Context(), v.ID, 50)
 	return v.Deploy.Service + " " + v.Deploy.Version + " in " + v.Deploy.Where() + ": " + string(v.State), out, err
@@ -191,7 +191,42 @@ func (s *server) incidentsPage(r *http.Request) (title string, _ any, _ error) {
 
 func (s *server) incidentPage(r *http.Request) (title string, _ any, _ error) {
 	in, err := s.record.Incident(r.Context(), r.PathValue("id"))
-	return in.Title, in, err
+	if err != nil {
+		return "", nil, err
+	}
+	out := incidentView{Incident: in}
+	for i, m := range in.Members {
+		row := memberView{Member: m}
+		if m.Resolved == nil && i < mostPressable {
+			if row.Presses, err = s.memberPresses(r, m.Verification); err != nil {
+				return "", nil, err
+			}
+		}
+		out.Members = append(out.Members, row)
+	}
+	return in.Title, out, nil
+}
+
+// mostPressable is how many members of an incident have buttons; the others have them on their own pages.
+const mostPressable = 20
+
+func (s *server) memberPresses(r *http.Request, id string) ([]verifier.Press, error) {
+	v, err := s.record.Verification(r.Context(), id)
+	if err != nil {
+		return nil, err
+	}
+	return s.presses(r, v)
+}
+
+// incidentView is an incident with what may be done about each of its deploys.
+type incidentView struct {
+	verifier.Incident
+	Members []memberView
+}
+
+type memberView struct {
+	verifier.Member
+	Presses []verifier.Press // now; those of the Member are from when it was told
 }
 
 func (s *server) holdsPage(r *http.Request) (title string, _ any, _ error) {

@@ -50,6 +50,7 @@ type Config struct {
 	Version   string
 	Intake    http.Handler // POST /v1/deploys and /v1/hooks/{tool}
 	Metrics   http.Handler
+	Presses   func(ctx context.Context, v verifier.Verification, admin bool) ([]verifier.Press, error) // what a person may do now; nil: nothing
 	Order     func(ctx context.Context, id string, o verifier.Order) (verifier.Verification, error)
 	Gate      func(ctx context.Context, place verifier.Place, version string) (verifier.GateAnswer, error)
 	Known     func(ctx context.Context, environment string) error                                                  // nil, or why nobody knows it; nil func: all are known

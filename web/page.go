@@ -30,19 +30,12 @@ type view struct {
 func (s *server) parse() map[string]*template.Template {
 	functions := template.FuncMap{
 		"when": s.when, "age": func(t time.Time) string { return age(s.Now().Sub(t)) }, "path": url.PathEscape, "join": strings.Join,
-		"says": func(v verifier.Verb) string { return says[v] },
 	}
 	out := map[string]*template.Template{}
 	for _, name := range []string{"home", "deploy", "verification", "order", "incidents", "incident", "holds", "hooks", "gate", "noise", "report", "problem"} {
 		out[name] = template.Must(template.New("layout.html").Funcs(functions).ParseFS(pages, "pages/layout.html", "pages/"+name+".html"))
 	}
 	return out
-}
-
-// says are the buttons' words.
-var says = map[verifier.Verb]string{
-	verifier.Approve: "Approve the rollback", verifier.Deny: "Deny the rollback", verifier.Cancel: "Stop", verifier.RollBack: "Roll back now",
-	verifier.Dismiss: "Dismiss the verdict",
 }
 
 // show makes a page of what data gives.

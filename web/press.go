@@ -10,46 +10,47 @@ import (
 // orderView is what a person is asked before an order goes out.
 type orderView struct {
 	verifier.Verification
-	Verb       verifier.Verb
+	Press      verifier.Press
 	Candidates []string
+	Refused    bool // it would be, now
 }
 
+// orderPage asks once more before an order goes out. One that would be refused now is explained instead.
 func (s *server) orderPage(verb verifier.Verb) func(*http.Request) (string, any, error) {
-	return func(r *http.Request) (title string, _ any, _ error) {
-		v, err := s.record.Verification(r.Context(), r.PathValue("id"))
-		out := orderView{Verification: v, Verb: verb}
-		if v.Rollback != nil && (verb == verifier.Approve || verb == verifier.RollBack) {
-			out.Candidates = v.Rollback.Candidates
+	return func(r *http.Request) (title string, _ any, err error) {
+		out := orderView{Press: verifier.Press{Verb: verb, Text: says[verb]}, Refused: true}
+		if out.Verification, err = s.record.Verification(r.Context(), r.PathValue("id")); err != nil {
+			return "", nil, err
 		}
-		return string(verb) + ": " + v.Deploy.Service + " " + v.Deploy.Version + " in " + v.Deploy.Where(), out, err
+		allowed, err := s.presses(r, out.Verification)
+		if err != nil {
+			return "", nil, err
+		}
+		for _, p := range allowed {
+			if p.Verb == verb {
+				out.Press, out.Refused = p, false
+			}
+		}
+		if out.Rollback != nil && (verb == verifier.Approve || verb == verifier.RollBack) {
+			out.Candidates = out.Rollback.Candidates
+		}
+		return out.Press.Text + ": " + out.Deploy.Service + " " + out.Deploy.Version + " in " + out.Deploy.Where(), out, nil
 	}
 }
 
-// verbsFor are the buttons that make sense now.
-func verbsFor(v verifier.Verification) []verifier.Verb {
-	var state verifier.RollbackState
-	if v.Rollback != nil {
-		state = v.Rollback.State
+// says are the words of what cannot be pressed now.
+var says = map[verifier.Verb]string{
+	verifier.Approve: "Approve the rollback", verifier.Deny: "Deny the rollback", verifier.Cancel: "Stop the rollback", verifier.RollBack: "Roll back now",
+	verifier.Dismiss: "Dismiss the verdict",
+}
+
+// presses are what the caller may do with the verification now; whoever may only look, nothing.
+func (s *server) presses(r *http.Request, v verifier.Verification) ([]verifier.Press, error) {
+	scopes := verifier.CallerFrom(r.Context()).Scopes
+	if s.Presses == nil || !has(scopes, verifier.ScopeOperate) {
+		return nil, nil
 	}
-	var verbs []verifier.Verb
-	waits := state == verifier.RollbackProposed || state == verifier.RollbackApproved
-	if state == verifier.RollbackProposed {
-		verbs = append(verbs, verifier.Approve)
-	}
-	if waits {
-		verbs = append(verbs, verifier.Deny)
-	}
-	if v.State.Watching() || waits {
-		verbs = append(verbs, verifier.Cancel)
-	}
-	d := v.Deploy
-	if d.Change == verifier.Release && d.Kind != verifier.KindRollback && !waits && !state.Open() && state != verifier.RollbackRecovered {
-		verbs = append(verbs, verifier.RollBack)
-	}
-	if v.State == verifier.FailedState && (v.Mark == nil || !v.Mark.Good) {
-		verbs = append(verbs, verifier.Dismiss)
-	}
-	return verbs
+	return s.Presses(r.Context(), v, has(scopes, verifier.ScopeAdmin))
 }
 
 // press reads a form, does what it says, and shows the page after it.

@@ -159,6 +159,9 @@ func open(k *kept, change ...func(*Config)) http.Handler {
 			}
 			return v, err
 		},
+		Presses: func(context.Context, verifier.Verification, bool) ([]verifier.Press, error) {
+			return []verifier.Press{{Verb: verifier.Approve, Text: "Approve the rollback"}, {Verb: verifier.Deny, Text: "Deny the rollback"}}, nil
+		},
 		Gate: func(_ context.Context, p verifier.Place, version string) (verifier.GateAnswer, error) {
 			return k.gate(p, version), nil
 		},
@@ -268,44 +271,32 @@ func TestHooksPage(t *testing.T) {
 	}
 }
 
-// TestButtons shows what can be done, and nothing that would be refused.
+// TestButtons shows what would be accepted, where messages link to, and to those alone who may press it.
 func TestButtons(t *testing.T) {
-	for _, c := range []struct {
-		state    verifier.State
-		rollback verifier.RollbackState
-		want     string
-	}{
-		{verifier.Waiting, "", "cancel rollback"},
-		{verifier.Observing, "", "cancel rollback"},
-		{verifier.Passed, "", "rollback"},
-		{verifier.FailedState, verifier.RollbackVetoed, "rollback dismiss"},
-		{verifier.FailedState, verifier.RollbackProposed, "approve deny cancel dismiss"},
-		{verifier.FailedState, verifier.RollbackApproved, "deny cancel dismiss"},
-		{verifier.FailedState, verifier.RollbackSent, "dismiss"},
-		{verifier.FailedState, verifier.RollbackRecovered, "dismiss"},
-		{verifier.FailedState, verifier.RollbackRefused, "rollback dismiss"},
-	} {
-		got := strings.Trim(fmt.Sprint(verbsFor(watchOf(c.state, c.rollback))), "[]")
-		if got != c.want {
-			t.Errorf("%s with %q shows %s, want %s", c.state, c.rollback, got, c.want)
-		}
-	}
-	// pages link to these two places
-	k0 := &kept{watches: map[string]verifier.Verification{"d/1": watchOf(verifier.FailedState, verifier.RollbackProposed)}}
-	if page := ask(open(k0), "GET", "/verifications/d%2F1", "").Body.String(); strings.Count(page, `id="rollback"`) != 1 || strings.Count(page, `id="stop"`) != 1 {
-		t.Error("what a message links to, #rollback and #stop, is not there once each")
-	}
-	back := watchOf(verifier.Passed, "")
-	back.Deploy.Kind = verifier.KindRollback
-	if got := verbsFor(back); len(got) != 0 {
-		t.Errorf("a rollback shows %v", got)
-	}
 	k := &kept{watches: map[string]verifier.Verification{"d/1": watchOf(verifier.FailedState, verifier.RollbackProposed)}, tokens: map[string]verifier.Token{
 		string(HashToken("look")): {Name: "looker", Scopes: []string{verifier.ScopeRead}},
 	}}
-	r := ask(open(k), "GET", "/verifications/d%2F1", "", "Authorization", "Bearer look")
-	if r.Code != http.StatusOK || strings.Contains(r.Body.String(), `class="button"`) {
-		t.Errorf("who may only look gets %d with buttons", r.Code)
+	k.incident = verifier.Incident{ID: "i", Title: "x", Members: []verifier.Member{{Verification: "d/1", Place: verifier.Place{Service: "checkout"}}}}
+	page := ask(open(k), "GET", "/verifications/d%2F1", "").Body.String()
+	for _, want := range []string{`id="rollback" href="/verifications/d%2F1/approve">Approve the rollback…`, `id="stop" href="/verifications/d%2F1/deny">Deny the rollback…`} {
+		if strings.Count(page, want) != 1 {
+			t.Errorf("the page has not once %s:\n%s", want, page)
+		}
+	}
+	if page := ask(open(k), "GET", "/incidents/i", "").Body.String(); !strings.Contains(page, `href="/verifications/d%2F1/approve">Approve the rollback…`) {
+		t.Errorf("the incident's page has no button:\n%s", page)
+	}
+	if page := ask(open(k), "GET", "/verifications/d%2F1/rollback", "").Body.String(); !strings.Contains(page, "This is not possible now") || strings.Contains(page, "<form") {
+		t.Errorf("what would be refused is asked for:\n%s", page)
+	}
+	if page := ask(open(k), "GET", "/verifications/d%2F1/approve", "").Body.String(); !strings.Contains(page, "<button>Approve the rollback</button>") {
+		t.Errorf("what would be accepted is not asked for:\n%s", page)
+	}
+	for _, path := range []string{"/verifications/d%2F1", "/incidents/i"} {
+		r := ask(open(k), "GET", path, "", "Authorization", "Bearer look")
+		if r.Code != http.StatusOK || strings.Contains(r.Body.String(), `class="button"`) {
+			t.Errorf("%s: who may only look gets %d with buttons", path, r.Code)
+		}
 	}
 }
 

@@ -170,7 +170,7 @@ func (d *Daemon) wire(cfg *Config) error {
 	events := intake.New(func() intake.Hooks { return d.live().hooks }, recorder{d}, web.Problem, d.now)
 	d.server = web.Server(cfg.Listen, web.New(web.Config{
 		URL: cfg.URL, Loopback: isLoopback(d.ln.Addr()), Local: d.local, Zone: cfg.zone, Now: d.now, Log: d.log, Version: version,
-		Intake: events, Metrics: d.metrics.Handler(), Order: d.order, Gate: d.gate, Known: d.knows, Scope: d.scope, Override: d.overrideGate, Results: d.results, Held: d.runner.Held, Template: sources.Template, Report: d.report, Explain: d.explain, Costs: d.ruleCosts,
+		Intake: events, Metrics: d.metrics.Handler(), Order: d.order, Presses: d.presses, Gate: d.gate, Known: d.knows, Scope: d.scope, Override: d.overrideGate, Results: d.results, Held: d.runner.Held, Template: sources.Template, Report: d.report, Explain: d.explain, Costs: d.ruleCosts,
 		AlertTest: d.alertTest, Ready: d.ready, Status: d.status, Banner: d.banner,
 	}, marking{d.store, d}))
 	return nil

@@ -90,6 +90,16 @@ func (d *Daemon) order(ctx context.Context, id string, o verifier.Order) (verifi
 	return v, err
 }
 
+// presses are what a person may do with the verification now, by the same rule as the links of its alerts.
+func (d *Daemon) presses(ctx context.Context, v verifier.Verification, admin bool) ([]verifier.Press, error) {
+	now := d.now()
+	scene, err := d.store.Scene(ctx, v.ID, now)
+	if err != nil {
+		return nil, err
+	}
+	return d.world().Presses(scene, v, admin, now), nil
+}
+
 // muted reports whether a mute covers everything that the incident speaks of.
 func (d *Daemon) muted(in verifier.Incident, now time.Time) bool {
 	if in.Kind == verifier.IncidentReport || in.Kind == verifier.IncidentSource {

@@ -42,7 +42,7 @@ func (w *town) mainPath() {
 	w.until("the incident is resolved", func() bool { return w.incident(incident).Resolved != nil })
 	w.until("the chat says so", func() bool {
 		messages := w.slack.all()
-		return strings.Contains(string(messages[len(messages)-1].Raw), "back to normal on 1.0")
+		return strings.Contains(string(messages[len(messages)-1].Raw), "shop is back on 1.0 in production")
 	})
 	w.checkChat()
 	w.checkReport()
@@ -60,7 +60,7 @@ func (w *town) checkChat() {
 			w.Errorf("a later message goes to %s (ts %v, channel %v), want an edit of the first", m.Path, m.Body["ts"], m.Body["channel"])
 		}
 	}
-	if first := string(messages[0].Raw); !strings.Contains(first, "shop 1.1 is worse in production") || !strings.Contains(first, "by anna; before 1.0") {
+	if first := string(messages[0].Raw); !strings.Contains(first, "shop 1.1 failed in production. Rolling back to 1.0 at ") || !strings.Contains(first, " UTC by anna, replacing 1.0") {
 		w.Errorf("the first message: %s", first)
 	}
 	if pages := w.pager.all(); len(pages) != 0 {
@@ -95,10 +95,10 @@ func TestPageWakesWhereAPersonIsNeeded(t *testing.T) {
 	page := w.pager.all()[0]
 	payload, _ := page.Body["payload"].(map[string]any)
 	incident := w.verification("d1.1").Incident
-	if page.Body["event_action"] != "trigger" || payload["severity"] != "critical" || payload["summary"] != "🔴 shop 1.1 is worse in production" {
+	if page.Body["event_action"] != "trigger" || payload["severity"] != "critical" || payload["summary"] != "🔴 shop 1.1 failed in production. Approve the rollback to 1.0?" {
 		t.Errorf("the page: %s", page.Raw)
 	}
-	for _, want := range []string{"Error ratio: ", "; before 0.5", "; 1.0, ", "Waiting for approval to roll back to 1.0", w.url + "/verifications/d1.1"} {
+	for _, want := range []string{"Error ratio: ", "; before 0.5", "; 1.0, ", "The proposal expires at ", w.url + "/verifications/d1.1/approve"} {
 		if !strings.Contains(string(page.Raw), want) {
 			t.Errorf("the page does not say %q: %s", want, page.Raw)
 		}

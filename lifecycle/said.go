@@ -209,6 +209,9 @@ func (c *change) rollbackText(v *verifier.Verification) said {
 		if f := worst(v.Findings); f != nil && f.Before {
 			return said{detail: "No rollback, because the limit was crossed before the deploy too"}
 		}
+		if v.Ended == nil && slices.ContainsFunc(v.Findings, mayRollBack) {
+			return said{title: "No rollback so far: the failing rule only alerts"}
+		}
 		return said{title: "No rollback: the failing rule only alerts"}
 	}
 	switch r.State {
@@ -222,6 +225,11 @@ func (c *change) rollbackText(v *verifier.Verification) said {
 		return c.brokenText(v)
 	}
 	return endedText(v)
+}
+
+// mayRollBack reports whether the rule is not decided and would roll back.
+func mayRollBack(f verifier.Finding) bool {
+	return f.Outcome == verifier.Pending && f.Counts() && f.OnFail == verifier.FailRollback
 }
 
 // waitingText is of a rollback that waits for a person, its time, or its deploy.

@@ -60,7 +60,7 @@ func (w *town) checkChat() {
 			w.Errorf("a later message goes to %s (ts %v, channel %v), want an edit of the first", m.Path, m.Body["ts"], m.Body["channel"])
 		}
 	}
-	if first := string(messages[0].Raw); !strings.Contains(first, "shop 1.1 failed in production. Rolling back to 1.0 at ") || !strings.Contains(first, " UTC by anna, replacing 1.0") {
+	if first := string(messages[0].Raw); !strings.Contains(first, "shop 1.1 failed in production. ") || !strings.Contains(first, " UTC by anna, replacing 1.0") {
 		w.Errorf("the first message: %s", first)
 	}
 	if pages := w.pager.all(); len(pages) != 0 {

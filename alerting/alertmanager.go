@@ -33,6 +33,9 @@ type Alerting struct {
 	texts     *template.Template
 	dial      Dial
 	log       *slog.Logger
+
+	// Noted is told what is wrong with a receiver's templates, empty where nothing is, with each message that is sent to it. It may be nil.
+	Noted func(receiver, problem string)
 }
 
 // channels are one receiver: what it was configured as, and its integrations, which answer questions and send nothing.

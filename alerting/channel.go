@@ -31,7 +31,9 @@ const sendTimeout = 30 * time.Second
 // send gives the incident to one notifier. key is the same for all tries of one revision; thread is Slack's place of the message,
 // kept between calls.
 func (a *Alerting) send(ctx context.Context, t target, in verifier.Incident, key string, thread map[string]string, now time.Time) (map[string]string, error) {
-	built, err := a.build(a.receivers[t.receiver].config, key)
+	working, problems := a.withWorkingTexts(a.receivers[t.receiver].config, in, now)
+	a.note(t.receiver, problems)
+	built, err := a.build(working, key)
 	if err != nil {
 		return thread, err
 	}
@@ -65,7 +67,7 @@ func (a *Alerting) send(ctx context.Context, t target, in verifier.Incident, key
 // describe is what notifiers want to find in the context.
 func describe(ctx context.Context, m matched, in verifier.Incident, a *alert.Alert, now time.Time) context.Context {
 	ctx = notify.WithGroupKey(ctx, in.ID)
-	ctx = notify.WithGroupLabels(ctx, model.LabelSet{"alertname": "Verifier"})
+	ctx = notify.WithGroupLabels(ctx, groupLabels(a.Labels))
 	ctx = notify.WithRouteLabels(ctx, model.LabelSet{})
 	ctx = notify.WithReceiverName(ctx, m.receiver)
 	ctx = notify.WithNow(ctx, now)
@@ -78,6 +80,17 @@ func describe(ctx context.Context, m matched, in verifier.Incident, a *alert.Ale
 	return notify.WithNotificationReason(notify.WithResolvedAlerts(notify.WithFiringAlerts(ctx, firing), resolved), reason)
 }
 
+// groupLabels are those that an incident's messages have in common, where receivers copied from an Alertmanager look for them.
+func groupLabels(labels model.LabelSet) model.LabelSet {
+	out := model.LabelSet{}
+	for _, name := range []model.LabelName{"alertname", "service", "environment", "target", "team"} {
+		if value, ok := labels[name]; ok {
+			out[name] = value
+		}
+	}
+	return out
+}
+
 // alertOf is the incident as Alertmanager knows it, for a channel of that kind.
 func alertOf(in verifier.Incident, kind string) *alert.Alert {
 	labels := model.LabelSet{"alertname": "Verifier"}
@@ -88,6 +101,16 @@ func alertOf(in verifier.Incident, kind string) *alert.Alert {
 	}
 	annotations := model.LabelSet{
 		"title": model.LabelValue(title(in)), "text": model.LabelValue(in.Text), "url": model.LabelValue(in.URL), "links": model.LabelValue(writeLinks(in.Links)),
+	}
+	// what receivers copied from an Alertmanager call them
+	annotations["summary"], annotations["description"] = annotations["title"], annotations["text"]
+	for _, l := range in.Links {
+		if l.Text == "Runbook" {
+			annotations["runbook"], annotations["runbook_url"] = model.LabelValue(l.URL), model.LabelValue(l.URL)
+		}
+	}
+	if in.Easing {
+		annotations["easing"] = "true"
 	}
 	if in.Kind == verifier.IncidentReport && !test(in) {
 		annotations["layout"] = "table"
@@ -104,6 +127,8 @@ func alertOf(in verifier.Incident, kind string) *alert.Alert {
 
 func title(in verifier.Incident) string {
 	switch {
+	case in.Easing:
+		return "🟡 " + in.Title
 	case in.Resolved != nil:
 		return "🟢 " + in.Title
 	case in.Kind == verifier.IncidentReport:

@@ -34,6 +34,7 @@ type memory struct {
 	Sent     bool              `json:"sent"`
 	Tried    bool              `json:"tried,omitempty"` // it may have been sent: no answer came, or the daemon was killed
 	Resolved bool              `json:"resolved"`
+	Withdrew bool              `json:"withdrew,omitempty"` // a pager was told that nobody is needed any more; the incident goes on
 	At       time.Time         `json:"at"`
 	Thread   map[string]string `json:"thread,omitempty"`
 }
@@ -81,6 +82,7 @@ func (p *performer) perform(ctx context.Context, key string, t target, in verifi
 	if pager && test(in) && mem.Sent {
 		in.Resolved = &now
 	}
+	withdraws := pager && !in.Person && in.Resolved == nil && mem.Sent && !mem.Withdrew
 	if !mem.wants(in, now, t.repeat, pager, integration.SendResolved()) {
 		return verifier.Performed{Again: mem.again(in, t.repeat)}, nil
 	}
@@ -91,11 +93,14 @@ func (p *performer) perform(ctx context.Context, key string, t target, in verifi
 	if quiet && !test(in) || p.muted(in, now) {
 		return verifier.Performed{Again: now.Add(recheck)}, nil
 	}
+	if withdraws {
+		in.Resolved, in.Easing = &now, true
+	}
 	if mem.Thread, err = p.send(ctx, t, in, fmt.Sprintf("%s/%d", key, in.Revision), mem.Thread, now); err != nil {
 		mem.Tried = true
 		return verifier.Performed{}, err
 	}
-	mem.Revision, mem.Sent, mem.Resolved, mem.At = in.Revision, true, in.Resolved != nil, now
+	mem.Revision, mem.Sent, mem.Resolved, mem.Withdrew, mem.At = in.Revision, true, in.Resolved != nil && !withdraws, withdraws, now
 	again := mem.again(in, t.repeat)
 	if pager && test(in) && !mem.Resolved {
 		again = now.Add(recheck)
@@ -111,22 +116,23 @@ func (mem memory) kept() json.RawMessage {
 	return text
 }
 
-// wants reports whether there is anything to send. What was resolved is never opened again, and what was never opened is not resolved.
+// wants reports whether there is anything to send. What was resolved is never opened again, and what was never opened is not resolved. A
+// page ends when nobody is needed any more, and begins anew when somebody is needed again.
 func (mem memory) wants(in verifier.Incident, now time.Time, repeat time.Duration, pager, sendResolved bool) bool {
 	switch {
 	case mem.Resolved:
 		return false
 	case in.Resolved != nil:
-		return mem.told() && sendResolved
+		return mem.told() && sendResolved && !mem.Withdrew
 	case pager && !in.Person:
-		return false
+		return mem.Sent && sendResolved && !mem.Withdrew
 	}
 	return !mem.Sent || mem.Revision != in.Revision || repeat > 0 && !now.Before(mem.At.Add(repeat))
 }
 
 // again is when an incident that stays open is told of again; zero: never.
 func (mem memory) again(in verifier.Incident, repeat time.Duration) time.Time {
-	if !mem.Sent || mem.Resolved || in.Resolved != nil || repeat <= 0 {
+	if !mem.Sent || mem.Resolved || mem.Withdrew || in.Resolved != nil || repeat <= 0 {
 		return time.Time{}
 	}
 	return mem.At.Add(repeat)

@@ -108,7 +108,7 @@ const ownTexts = `
 {{ define "verifier.markdown" }}{{ .CommonAnnotations.text }}{{ if .CommonAnnotations.links }}
 
 {{ range $i, $l := links .CommonAnnotations.links }}{{ if $i }} · {{ end }}[{{ $l.Text }}]({{ $l.URL }}){{ end }}{{ end }}{{ end }}
-{{ define "slack.default.color" }}{{ if eq .CommonLabels.kind "report" }}#888888{{ else if or (eq .Status "resolved") (eq .CommonLabels.outcome "passed") }}good{{ else if eq .CommonLabels.severity "page" }}danger{{ else }}warning{{ end }}{{ end }}
+{{ define "slack.default.color" }}{{ if eq .CommonLabels.kind "report" }}#888888{{ else if or (eq .Status "resolved") (eq .CommonLabels.outcome "passed") }}good{{ else if .CommonAnnotations.easing }}warning{{ else if eq .CommonLabels.severity "page" }}danger{{ else }}warning{{ end }}{{ end }}
 {{ define "slack.default.title" }}{{ slack .CommonAnnotations.title }}{{ end }}
 {{ define "slack.default.text" }}{{ slackBody .CommonAnnotations.text .CommonAnnotations.links .CommonAnnotations.layout }}{{ end }}
 {{ define "pagerduty.default.instances" }}{{ template "verifier.text" . }}{{ end }}

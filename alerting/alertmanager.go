@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/prometheus/alertmanager/config"
@@ -34,8 +35,8 @@ type Alerting struct {
 	dial      Dial
 	log       *slog.Logger
 
-	// Noted is told what is wrong with a receiver's templates, empty where nothing is, with each message that is sent to it. It may be nil.
-	Noted func(receiver, problem string)
+	mu     sync.Mutex
+	broken map[string]string // what is wrong with a receiver's templates, as the last message found them
 }
 
 // channels are one receiver: what it was configured as, and its integrations, which answer questions and send nothing.
@@ -47,7 +48,7 @@ type channels struct {
 // Load reads the keys global, receivers, route, time_intervals and templates of the file's text; relative paths begin beside the
 // file. external is the console's address. A text that has none of the keys, or only empty ones, tells nobody. Errors say where in the file.
 func Load(text []byte, file string, dial Dial, external *url.URL, log *slog.Logger) (*Alerting, error) {
-	a := &Alerting{receivers: map[string]*channels{}, dial: dial, log: log}
+	a := &Alerting{receivers: map[string]*channels{}, broken: map[string]string{}, dial: dial, log: log}
 	if strings.TrimSpace(string(text)) == "" {
 		return a, nil
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"maps"
 	"reflect"
 	"slices"
 	"strconv"
@@ -27,16 +28,26 @@ type TemplateProblem struct {
 
 func (p TemplateProblem) String() string { return strings.Join(p.Path, ".") + ": " + p.Problem }
 
-// note tells of what is wrong with a receiver's templates.
+// note keeps what is wrong with a receiver's templates.
 func (a *Alerting) note(receiver string, problems []TemplateProblem) {
-	if a.Noted == nil {
-		return
-	}
 	texts := make([]string, len(problems))
 	for i, p := range problems {
 		texts[i] = p.String()
 	}
-	a.Noted(receiver, strings.Join(texts, "; "))
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	delete(a.broken, receiver)
+	if len(texts) > 0 {
+		a.broken[receiver] = strings.Join(texts, "; ")
+	}
+}
+
+// Broken is what is wrong with the templates of receivers, by the receiver, as their last messages found them: these went out with the
+// default text.
+func (a *Alerting) Broken() map[string]string {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return maps.Clone(a.broken)
 }
 
 // TemplateProblems tries every template of every receiver on the incident.

@@ -26,8 +26,6 @@ func TestRealworldSlackBadTemplate(t *testing.T) {
 	receivers, _, _ = strings.Cut(receivers, "\nself:")
 	inbox := newInbox(t)
 	a := load(t, strings.ReplaceAll("receivers:\n"+receivers, "http://127.0.0.1:23060", inbox.URL))
-	noted := map[string]string{}
-	a.Noted = func(receiver, problem string) { noted[receiver] = problem }
 	in := SampleIncident(now)
 	in.Revision = 1
 	run(t, a, book{}, in, map[string]json.RawMessage{})
@@ -45,6 +43,7 @@ func TestRealworldSlackBadTemplate(t *testing.T) {
 			t.Errorf("blanks in %s", message)
 		}
 	}
+	noted := a.Broken()
 	if noted["bad"] == "" || !strings.Contains(noted["bad"], "slack_configs.0.text") || !strings.Contains(noted["bad"], `"nope"`) || noted["am"] != "" || noted["teams"] != "" {
 		t.Errorf("noted %q", noted)
 	}

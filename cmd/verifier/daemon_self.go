@@ -67,11 +67,17 @@ func (d *Daemon) troubles() map[string]string {
 		}
 	}
 	maps.Copy(out, d.missed.troubles())
+	for receiver, problem := range d.live().alerting.Broken() {
+		out[templatesTrouble+receiver] = "Messages to " + receiver + " go out with the default text, because a template of theirs fails: " + problem
+	}
 	if problem := d.problem.Load().(string); problem != "" {
 		out[filesTrouble] = "The files on disk are wrong; the previous configuration stays in effect: " + problem
 	}
 	return out
 }
+
+// templatesTrouble begins the name of the trouble with a receiver's templates.
+const templatesTrouble = "templates/"
 
 const selfEvery = 5 * time.Second
 
@@ -186,6 +192,9 @@ func selfTitle(name, trouble string) string {
 	}
 	if hook, ok := strings.CutPrefix(name, hookTrouble); ok {
 		return "verifier cannot ask " + hook + " for what was missed"
+	}
+	if receiver, ok := strings.CutPrefix(name, templatesTrouble); ok {
+		return "verifier cannot use the templates of receiver " + receiver
 	}
 	what := strings.TrimPrefix(name, "source/")
 	if name == filesTrouble {

@@ -108,7 +108,7 @@ type Deploy struct {
 	Mark       *Mark     `json:"mark,omitempty"`        // a person's last word on it
 
 	// Told says when a field was said, by its JSON name (labels as labels.<key>, hosts as hosts.<name>), where that is not At;
-	// zero: the record filled it in. It lets facts be joined in any order; only record.Join, record.Fill and HostChanged read it.
+	// zero: the record filled it in. It lets facts be joined in any order; only package record and HostChanged read it.
 	Told map[string]time.Time `json:"told,omitempty"`
 }
 

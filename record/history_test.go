@@ -150,21 +150,30 @@ func TestGroup(t *testing.T) {
 		near []verifier.Deploy
 		want string
 	}{
-		"nothing near":      {d, nil, ""},
-		"itself":            {d, []verifier.Deploy{near("d", 0, "g")}, ""},
+		"nothing near":      {d, nil, "9fceb02"},
 		"sent":              {near("d", 0, "own"), []verifier.Deploy{near("a", 0, "g")}, "own"},
 		"near":              {d, []verifier.Deploy{near("a", 10, "g")}, "g"},
-		"too far":           {d, []verifier.Deploy{near("a", 11, "g")}, ""},
-		"the nearest":       {d, []verifier.Deploy{near("a", -5, "g"), near("b", 4, "h"), near("c", 9, "i")}, "h"},
-		"the nearest's":     {d, []verifier.Deploy{near("a", 1, ""), near("b", 2, "h")}, ""},
+		"near and not sent": {d, []verifier.Deploy{near("a", 10, "")}, "9fceb02"},
+		"too far":           {d, []verifier.Deploy{near("a", 11, "g")}, "9fceb02"},
+		"too late":          {d, []verifier.Deploy{near("a", -11, "")}, "9fceb02/2"},
+		"the founder's":     {d, []verifier.Deploy{near("a", -5, "g"), near("b", 4, "h"), near("c", 9, "i")}, "g"},
+		"the first sent":    {d, []verifier.Deploy{near("a", 1, ""), near("b", 2, "h")}, "h"},
 		"the earlier":       {d, []verifier.Deploy{near("a", 5, "g"), near("b", -5, "h")}, "h"},
-		"environment":       {d, []verifier.Deploy{near("a", 1, "g", staging)}, ""},
-		"commit":            {d, []verifier.Deploy{near("a", 1, "g", other)}, ""},
-		"void":              {d, []verifier.Deploy{near("a", 1, "g", voided)}, ""},
+		"joins no joiner":   {d, []verifier.Deploy{near("a", -14, ""), near("b", -7, "")}, "9fceb02/2"},
+		"environment":       {d, []verifier.Deploy{near("a", 1, "g", staging)}, "9fceb02"},
+		"commit":            {d, []verifier.Deploy{near("a", 1, "g", other)}, "9fceb02"},
+		"void":              {d, []verifier.Deploy{near("a", 1, "g", voided)}, "9fceb02"},
 		"without a commit":  {fact(verifier.Succeeded, 0), []verifier.Deploy{near("a", 1, "g", func(d *verifier.Deploy) { d.Commit = "" })}, ""},
 		"equally near, ids": {d, []verifier.Deploy{near("b", 5, "h"), near("a", 5, "g")}, "g"},
+		"began earlier":     {d, []verifier.Deploy{near("a", 15, "", func(d *verifier.Deploy) { start := at(-2); d.StartedAt = &start })}, "9fceb02"},
 	} {
-		if got := record.Group(c.d, c.near); got != c.want {
+		got := c.d.Group
+		for _, changed := range record.Grouped(append(c.near, c.d)) {
+			if changed.ID == c.d.ID {
+				got = changed.Group
+			}
+		}
+		if got != c.want {
 			t.Errorf("%s: %q, want %q", name, got, c.want)
 		}
 	}

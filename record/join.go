@@ -47,21 +47,23 @@ func plainly(d verifier.Deploy) verifier.Deploy {
 	return d
 }
 
-// Fill sets team and group where no fact said them. Any fact that does say them, earlier or later, wins over what was filled in.
-func Fill(d verifier.Deploy, team, group string) verifier.Deploy {
-	d.Told = maps.Clone(d.Told)
-	fill := func(name string, field *string, value string) {
-		if *field != "" || value == "" {
-			return
-		}
-		if d.Told == nil {
-			d.Told = map[string]time.Time{}
-		}
-		*field, d.Told[name] = value, time.Time{}
+// Fill sets the team where no fact said it. Any fact that does, earlier or later, wins over what was filled in.
+func Fill(d verifier.Deploy, team string) verifier.Deploy {
+	if d.Team != "" || team == "" {
+		return d
 	}
-	fill("team", &d.Team, team)
-	fill("group", &d.Group, group)
+	d.Team, d.Told = team, filledIn(d.Told, "team")
 	return d
+}
+
+// filledIn notes that the record filled in a field.
+func filledIn(told map[string]time.Time, name string) map[string]time.Time {
+	told = maps.Clone(told)
+	if told == nil {
+		told = map[string]time.Time{}
+	}
+	told[name] = time.Time{}
+	return told
 }
 
 // assume gives a fact that did not say when the time of what it repeats: sent again, it is nothing new.

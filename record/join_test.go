@@ -186,7 +186,8 @@ func TestJoinCorrected(t *testing.T) {
 
 func TestFillYieldsToFacts(t *testing.T) {
 	team := func(d *verifier.Deploy) { d.Team = "b" }
-	filled := record.Fill(joinAll(t, []verifier.Deploy{fact(verifier.Succeeded, 5)}), "a", "g")
+	commit := func(d *verifier.Deploy) { d.Commit = "g" }
+	filled := record.Grouped([]verifier.Deploy{record.Fill(joinAll(t, []verifier.Deploy{fact(verifier.Succeeded, 5, commit)}), "a")})[0]
 	if filled.Team != "a" || filled.Group != "g" {
 		t.Fatalf("filled %q and %q", filled.Team, filled.Group)
 	}
@@ -194,8 +195,12 @@ func TestFillYieldsToFacts(t *testing.T) {
 	if got.Team != "b" || got.Group != "g" {
 		t.Errorf("team %q, group %q; want b and g", got.Team, got.Group)
 	}
-	if again := record.Fill(got, "a", "h"); again.Team != "b" || again.Group != "g" {
-		t.Errorf("filled again: %q, %q", again.Team, again.Group)
+	if again := record.Fill(got, "a"); again.Team != "b" {
+		t.Errorf("filled again: %q", again.Team)
+	}
+	got, _, _ = record.Join(&filled, fact(verifier.Started, 0, func(d *verifier.Deploy) { d.Group = "train" }))
+	if again := record.Grouped([]verifier.Deploy{got}); got.Group != "train" || len(again) != 0 {
+		t.Errorf("the group that was sent: %q, then %v", got.Group, again)
 	}
 }
 

@@ -103,7 +103,7 @@ func (t *tx) stage(catalogue *verifier.Catalogue, id string, fact verifier.Deplo
 	if team == "" {
 		team = catalogue.Service(joined.Place, "").Team
 	}
-	joined = record.Fill(joined, team, joined.Group)
+	joined = record.Fill(joined, team)
 	if known == nil {
 		return true, t.insertDeploy(joined, id)
 	}

@@ -33,24 +33,29 @@ type fix struct {
 
 func drawHistory(r *rapid.T) (h history) {
 	minute := func(label string) time.Time {
-		return noon.Add(time.Duration(rapid.IntRange(0, 6).Draw(r, label)) * time.Minute)
+		return noon.Add(time.Duration(4*rapid.IntRange(0, 6).Draw(r, label)) * time.Minute)
 	}
 	for i := range rapid.IntRange(1, 9).Draw(r, "deploys") {
+		imported := rapid.IntRange(0, 3).Draw(r, "imported") == 0
 		d := release(fmt.Sprint(i), rapid.SampledFrom([]string{"1.0", "v1", "1.1", "1.1.0", "1.1-hotfix1", "1.2", "abcdef1", "1234567"}).Draw(r, "version"), minute("at"))
 		d.Target = rapid.SampledFrom([]string{"", "", "eu"}).Draw(r, "target")
 		d.Change = rapid.SampledFrom([]verifier.Change{verifier.Release, verifier.Release, verifier.Release, verifier.Config}).Draw(r, "change")
 		d.PreviousVersion = rapid.SampledFrom([]string{"", "", "1.1", "0.9"}).Draw(r, "previous version")
+		if !imported { // imports found no groups
+			d.Commit = rapid.SampledFrom([]string{"", "9fceb02"}).Draw(r, "commit")
+		}
 		var facts []verifier.Deploy
 		for range rapid.IntRange(1, 3).Draw(r, "facts") {
 			f := d
 			f.Status = rapid.SampledFrom([]verifier.Status{verifier.Succeeded, verifier.Succeeded, verifier.Failed, verifier.Started}).Draw(r, "status")
 			f.At = minute("fact at")
+			f.Group = rapid.SampledFrom([]string{"", "", "", "train"}).Draw(r, "group")
 			f.Hosts = rapid.SliceOfN(rapid.SampledFrom([]string{"web1", "web2"}), 0, 2).Draw(r, "hosts")
 			f.Team = rapid.SampledFrom([]string{"", "web", "payments"}).Draw(r, "team")
 			facts = append(facts, f)
 		}
 		h.facts = append(h.facts, facts)
-		h.imported = append(h.imported, rapid.IntRange(0, 3).Draw(r, "imported") == 0)
+		h.imported = append(h.imported, imported)
 	}
 	for range rapid.IntRange(0, 4).Draw(r, "fixes") {
 		h.fixes = append(h.fixes, fix{
@@ -64,6 +69,9 @@ func drawHistory(r *rapid.T) (h history) {
 // as gives the facts to a service of its own; ids keep their order.
 func as(service string, d verifier.Deploy) verifier.Deploy {
 	d.Service, d.ID = service, service+"-"+d.ID
+	if d.Commit != "" {
+		d.Commit = service // a group of its own
+	}
 	return d
 }
 
@@ -144,7 +152,7 @@ func correct(r *rapid.T, s *Store, id, what string) {
 	case "version":
 		edit(func(d *verifier.Deploy) { d.Version = "1.1" })
 	case "at":
-		edit(func(d *verifier.Deploy) { d.At = noon.Add(3 * time.Minute) })
+		edit(func(d *verifier.Deploy) { d.At = noon.Add(12 * time.Minute) })
 	case "status":
 		edit(func(d *verifier.Deploy) { d.Status = verifier.Succeeded })
 	case "mark":
@@ -207,6 +215,7 @@ func sameRecord(r *rapid.T, s *Store, a, b string) {
 	second, _ := rowsOf(r, s, b)
 	for i := range second {
 		second[i].Service, second[i].ID = a, strings.Replace(second[i].ID, b, a, 1)
+		second[i].Commit, second[i].Group = strings.Replace(second[i].Commit, b, a, 1), strings.Replace(second[i].Group, b, a, 1)
 	}
 	if diff := cmp.Diff(first, second, cmpopts.IgnoreFields(verifier.Deploy{}, "RecordedAt", "Tool")); diff != "" {
 		r.Fatalf("(-in order +in any order):\n%s", diff)

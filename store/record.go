@@ -97,7 +97,11 @@ func (s *Store) recordOne(t *tx, fact verifier.Deploy, now time.Time, decide Dec
 		}
 		return t.receipt(fact.ID, false)
 	}
-	if joined, err = fill(t, catalogue, known, joined); err != nil {
+	team := joined.Team
+	if team == "" {
+		team = catalogue.Service(joined.Place, "").Team
+	}
+	if joined, err = t.regroup(record.Fill(joined, team)); err != nil {
 		return verifier.Receipt{}, err
 	}
 	joined, err = t.place(catalogue, known, joined)
@@ -143,23 +147,40 @@ func knownDeploy(t *tx, id string) (*verifier.Deploy, error) {
 	return &r.d, nil
 }
 
-// fill adds what the sender did not say: the catalogue's team, and at the first fact the group of the nearest deploy of the same
-// commit.
-func fill(t *tx, catalogue *verifier.Catalogue, known *verifier.Deploy, d verifier.Deploy) (verifier.Deploy, error) {
-	team := d.Team
-	if team == "" {
-		team = catalogue.Service(d.Place, "").Team
+// mostOfCommit is how many deploys of one commit bear on each other's groups.
+const mostOfCommit = 1000
+
+// regroup gives the deploy its group, and others of its commit theirs where it changes them: it may be the first of them, and come in last.
+func (t *tx) regroup(d verifier.Deploy) (verifier.Deploy, error) {
+	if d.Commit == "" || d.Void {
+		return d, nil
 	}
-	group := d.Group
-	if known == nil && group == "" && d.Commit != "" {
-		near, err := collect(t, scanDeploy, `SELECT body FROM deploys WHERE sha = $1 AND at BETWEEN $2 AND $3 AND `+visible,
-			d.Commit, millis(d.At.Add(-10*time.Minute)), millis(d.At.Add(10*time.Minute)))
-		if err != nil {
+	near, err := collect(t, scanDeploy, `SELECT body FROM deploys WHERE sha = $1 AND environment = $2 AND at BETWEEN $3 AND $4 AND id <> $5 AND `+visible+
+		` ORDER BY at, id LIMIT $6`, d.Commit, lower(d.Environment), millis(d.At.Add(-record.GroupsOver)), millis(d.At.Add(record.GroupsOver)), d.ID, mostOfCommit)
+	if err != nil {
+		return d, err
+	}
+	for _, c := range record.Grouped(append(near, d)) {
+		if c.ID == d.ID {
+			d = c
+		} else if err := t.putGroup(c); err != nil {
 			return d, err
 		}
-		group = record.Group(d, near)
 	}
-	return record.Fill(d, team, group), nil
+	return d, nil
+}
+
+// putGroup writes a deploy whose group has changed, and its verification.
+func (t *tx) putGroup(d verifier.Deploy) error {
+	if err := t.putDeploy(d); err != nil {
+		return err
+	}
+	v, ok, err := one(t, scanVerification, selectVerification+` WHERE id = $1`, d.ID)
+	if err != nil || !ok {
+		return err
+	}
+	v.Deploy.Group, v.Deploy.Told = d.Group, d.Told
+	return t.putVerification(v)
 }
 
 // visible are the rows that everybody sees; counted are those that reports see.

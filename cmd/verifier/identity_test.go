@@ -107,7 +107,7 @@ func TestIdentity(t *testing.T) {
 	post(`"at":"2000-01-01T00:00:00Z"`, 202)
 }
 
-// TestGroupIsFixedAtRecording gives a deploy the group of the nearest one of its commit.
+// TestGroupIsFixedAtRecording gives a deploy the group of those of its commit, which they found where none was sent.
 func TestGroupIsFixedAtRecording(t *testing.T) {
 	f := openFront(t, frontConfig, frontRules)
 	defer f.stop()
@@ -123,7 +123,7 @@ func TestGroupIsFixedAtRecording(t *testing.T) {
 			t.Fatal(code)
 		}
 	}
-	for i, want := range []string{"g1", "g2", "g1", "", "", "own"} {
+	for i, want := range []string{"g1", "g2", "g1", "c1", "c1", "own"} {
 		var d verifier.Deploy
 		if f.ask("GET", fmt.Sprint("/v1/deploys/d", i), "", &d); d.Group != want {
 			t.Errorf("deploy %d has the group %q, want %q", i, d.Group, want)

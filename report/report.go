@@ -53,7 +53,7 @@ type Coverage struct {
 	Watched          int `json:"watched"` // came to passed, failed or inconclusive
 	Inconclusive     int `json:"inconclusive"`
 	Caught           int `json:"caught"`            // failed, and nobody called them good
-	Missed           int `json:"missed"`            // rolled back or marked bad, did not fail, and nobody called it good
+	Missed           int `json:"missed"`            // watched and rolled back or marked bad, did not fail, and nobody called it good
 	FalselyCondemned int `json:"falsely_condemned"` // failed, and marked good
 	Suspected        int `json:"suspected"`         // of Missed, passed and then rolled back, and nobody has said whether it was bad
 
@@ -199,7 +199,7 @@ func (s *sums) cover(t verifier.Tally) {
 		c.FalselyCondemned += t.N
 	case t.Condemned:
 		c.Caught += t.N
-	case t.Marked == "good":
+	case t.Marked == "good" || t.State == "": // nobody watched it: an import, or a deploy that joined another's watch
 	case t.Reverted || t.Marked == "bad":
 		c.Missed += t.N
 		if t.Marked == "" && t.State == verifier.Passed {

@@ -213,6 +213,55 @@ func TestRateLiesInItsInterval(t *testing.T) {
 	})
 }
 
+// TestImportedHistory: deploys that nobody watched say nothing about the judge.
+func TestImportedHistory(t *testing.T) {
+	r := makeReport(t, "2016-09", "", []verifier.Tally{
+		tally("2016-09", "a", 20, state("")), tally("2016-09", "a", 5, state(""), reverted), tally("2016-09", "a", 2, state(""), marked("bad")),
+	}, nil)
+	if c := r.Coverage; c.Missed != 0 || c.Precision != nil || c.Recall != nil || c.Deployed != 27 {
+		t.Errorf("%+v", c)
+	}
+	var b strings.Builder
+	if err := r.Text(&b); err != nil {
+		t.Fatal(err)
+	}
+	for _, want := range []string{"0 of 27 watched (0.0 %), 0 inconclusive; 0 caught, 0 missed, 0 false alarms", "precision –, recall –"} {
+		if !strings.Contains(b.String(), want) {
+			t.Errorf("%q is not in\n%s", want, b.String())
+		}
+	}
+}
+
+// TestMonthsCompared: two proportions are compared, each with its own chance.
+func TestMonthsCompared(t *testing.T) {
+	rolledBack := kind(verifier.KindRollback)
+	for _, c := range []struct {
+		name           string
+		before, rolled int
+		now, back      int
+		want           string
+	}{
+		{"one deploy before", 1, 0, 40, 8, "0.0 % in the month before: 0 of 1 rolled back; too few deploys to compare"},
+		{"one rollback before", 0, 1, 40, 1, "100.0 % in the month before: 1 of 1 rolled back; too few deploys to compare"},
+		{"few", 10, 0, 40, 8, "the difference is not significant (Fisher's exact test, p = 0.33)"},
+		{"about the same", 90, 10, 45, 6, "the difference is not significant"},
+		{"many", 990, 10, 80, 20, "the difference is significant (Fisher's exact test, p < 0.001)"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			r := makeReport(t, "2016-09", "", []verifier.Tally{
+				tally("2016-08", "a", c.before), tally("2016-08", "a", c.rolled, rolledBack), tally("2016-09", "a", c.now), tally("2016-09", "a", c.back, rolledBack),
+			}, nil)
+			var b strings.Builder
+			if err := r.Text(&b); err != nil {
+				t.Fatal(err)
+			}
+			if !strings.Contains(b.String(), c.want) {
+				t.Errorf("%q is not in\n%s", c.want, b.String())
+			}
+		})
+	}
+}
+
 func TestCSVReads(t *testing.T) {
 	tallies, timings := september()
 	tallies = append(tallies, tally("2016-09", `a,"b`, 1))
@@ -310,7 +359,7 @@ func TestRules(t *testing.T) {
 	if err := r.Text(&b); err != nil {
 		t.Fatal(err)
 	}
-	for _, want := range []string{"The judge, by rule", "times   3 of 4  3 of 3        2 of 2        2 of 4", "errors       –  0 of 1             –             –"} {
+	for _, want := range []string{"The judge, by rule", "times      3 of 4  3 of 3            2 of 2         2 of 4", "errors          –  0 of 1                 –              –"} {
 		if !strings.Contains(b.String(), want) {
 			t.Errorf("%q is not in\n%s", want, b.String())
 		}

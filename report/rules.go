@@ -64,7 +64,7 @@ func share(n, of int) *float64 {
 
 // ruleTable shows every rule that was right or wrong about something.
 func (r Report) ruleTable() table {
-	t := table{Title: "The judge, by rule", Head: []string{"Rule", "Right", "Found", "Right before", "Found before"}}
+	t := table{Title: "The judge, by rule", Head: []string{"Rule", "Precision", "Recall", "Precision before", "Recall before"}}
 	for _, rule := range r.Rules {
 		t.Rows = append(t.Rows, tableRow{Cells: []string{rule.Rule, rule.right(), rule.found(), rule.Before.right(), rule.Before.found()}})
 	}

@@ -51,7 +51,7 @@ func (r Report) tables() []table {
 }
 
 func head(first string) []string {
-	return []string{first, "Deploys", "Rollbacks", "Rate", "95 % sure", "Failed"}
+	return []string{first, "Deploys", "Rollbacks", "Rate", "95 % interval", "Failed"}
 }
 
 func (r Report) tableRow(title, month, name string, f Figures) tableRow {

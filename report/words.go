@@ -6,6 +6,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"verifier/stats"
 )
 
 // line is one line of the summary: what it is about, and a sentence.
@@ -27,7 +29,7 @@ func (r Report) headline() string {
 	if r.Deploys == 0 {
 		return "No deploys to production."
 	}
-	return fmt.Sprintf("%s to production, %s: %s (95 %% sure: %s)",
+	return fmt.Sprintf("%s to production, %s: %s (95 %% confidence interval %s)",
 		count(r.Deploys, "deploy"), count(r.Rollbacks, "rollback"), r.percent(), r.between())
 }
 
@@ -47,32 +49,32 @@ func (r Report) lines() []line {
 		lines = append(lines, line{"Median", text})
 	}
 	if c := r.Coverage; c.Deployed > 0 {
-		lines = append(lines, line{"Coverage", fmt.Sprintf("%s of %s watched (%s), %s inconclusive; %s caught, %s missed, %s falsely condemned",
+		lines = append(lines, line{"Coverage", fmt.Sprintf("%s of %s watched (%s), %s inconclusive; %s caught, %s missed, %s",
 			number(c.Watched), number(c.Deployed), percent(float64(c.Watched)/float64(c.Deployed)), number(c.Inconclusive),
-			number(c.Caught), number(c.Missed), number(c.FalselyCondemned))})
+			number(c.Caught), number(c.Missed), count(c.FalselyCondemned, "false alarm"))})
 		if c.Suspected > 0 {
 			lines = append(lines, line{"Unanswered", fmt.Sprintf("%s passed and then rolled back, and nobody has said whether they were bad: verifier mark", number(c.Suspected))})
 		}
-		if text := c.belief(); text != "" {
-			lines = append(lines, line{"Judge", text})
-		}
+		lines = append(lines, line{"Judge", c.belief()})
 	}
 	return lines
 }
 
-// belief is the judge's own precision and recall in words; empty where there is nothing to tell them by.
+// belief is the judge's own precision and recall with their counts; a dash where there is nothing to tell them by.
 func (c Coverage) belief() string {
-	var parts []string
-	if c.Precision != nil {
-		parts = append(parts, "right in "+percent(*c.Precision)+" of what it condemned")
+	share := func(name string, x *float64, n, of int) string {
+		if x == nil {
+			return name + " –"
+		}
+		return fmt.Sprintf("%s %s (%s of %s)", name, percent(*x), number(n), number(of))
 	}
-	if c.Recall != nil {
-		parts = append(parts, "found "+percent(*c.Recall)+" of what was bad")
-	}
-	return strings.Join(parts, ", ")
+	return share("precision", c.Precision, c.Caught, c.Caught+c.FalselyCondemned) + ", " + share("recall", c.Recall, c.Caught, c.Caught+c.Missed)
 }
 
-// compared sets the month against those before. A rate before that the month's own interval holds may differ by chance alone.
+// fewDeploys is so few that one of them could make a difference significant.
+const fewDeploys = 5
+
+// compared sets the month against those before, by Fisher's exact test of the two proportions.
 func (r Report) compared() string {
 	var before Figures
 	for _, t := range r.Before {
@@ -90,10 +92,23 @@ func (r Report) compared() string {
 	if r.Deploys == 0 {
 		return text
 	}
-	if low, high := r.interval(); low <= before.rate() && before.rate() <= high {
-		return text + "; the difference may be chance"
+	if min(r.Deploys, before.Deploys) < fewDeploys {
+		return text + "; too few deploys to compare"
 	}
-	return text + "; the difference is hardly chance"
+	p := stats.Fisher(r.Rollbacks, r.Deploys, before.Rollbacks, before.Deploys)
+	word := "not significant"
+	if p < 1-confidence {
+		word = "significant"
+	}
+	return fmt.Sprintf("%s; the difference is %s (Fisher's exact test, p %s)", text, word, chance(p))
+}
+
+// chance is a p-value with two digits.
+func chance(p float64) string {
+	if p < 0.001 {
+		return "< 0.001"
+	}
+	return "= " + strconv.FormatFloat(p, 'g', 2, 64)
 }
 
 func (r Report) apart() string {

@@ -461,6 +461,10 @@ func testTimings(t *testing.T, s *Store) {
 	put(t, s, release("a", "1.0", noon), failed)
 	put(t, s, toggle, failed)
 	put(t, s, gone, failed)
+	replayed := verifier.Delivery{ID: "replayed", Tool: "api", ReceivedAt: noon.Add(9 * time.Hour)}
+	if _, err := s.Record(t.Context(), replayed, []verifier.Deploy{release("late", "1.3", noon.Add(3*time.Minute))}, failed); err != nil {
+		t.Fatal(err)
+	}
 	put(t, s, release("d", "1.2", noon.Add(20*time.Minute)), passed)
 	if _, err := s.VoidDeploy(t.Context(), "c", "anna", "never happened", noon); err != nil {
 		t.Fatal(err)

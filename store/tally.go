@@ -126,7 +126,8 @@ func (s *Store) RuleTallies(ctx context.Context, first, last string, zone *time.
 	return out, nil
 }
 
-// Timings says how long trouble took to be found and to end, for the releases of a month that came to be live and failed.
+// Timings says how long trouble took to be found and to end, for the releases of a month that came to be live and failed. Those that
+// were recorded only after their watch are left out.
 func (s *Store) Timings(ctx context.Context, month string, zone *time.Location) ([]verifier.Timing, error) {
 	from, to, err := monthBounds(month, zone)
 	if err != nil {
@@ -141,6 +142,9 @@ func (s *Store) Timings(ctx context.Context, month string, zone *time.Location) 
 	var out []verifier.Timing
 	for _, v := range list {
 		d := v.Deploy
+		if d.RecordedAt.After(v.Until) {
+			continue // it came in when its watch was over, replayed or late: nobody could have been faster
+		}
 		timing := verifier.Timing{Deploy: d.ID, Service: d.Service, Environment: d.Environment, Team: d.Team, At: d.At, ToVerdict: v.FailedAt.Sub(d.At)}
 		recovered, err := recoveredAt(q, v)
 		if err != nil {

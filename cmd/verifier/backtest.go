@@ -192,8 +192,8 @@ func (b *backtester) judge(ctx context.Context, d verifier.Deploy) (backtested, 
 	if err != nil {
 		return out, err
 	}
-	out.Bad, out.Why = truth(d, history, kept.automatic)
 	out.Then = kept.state
+	out.Bad, out.Why = truth(d, out.Then, history, kept.automatic)
 	past := slices.DeleteFunc(history, func(p verifier.Past) bool { return p.Deploy.ID != d.ID && !p.Deploy.Before(d) })
 	again := d
 	again.Tool, again.RecordedAt, again.Mark = "", d.At, nil // judged as if it came in just then

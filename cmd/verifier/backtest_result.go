@@ -68,8 +68,9 @@ func (one *backtested) judged(v verifier.Verification, heard *heard) {
 	}
 }
 
-// truth is what became of a deploy: a person's mark has the last word, else a rollback away from it within a day.
-func truth(d verifier.Deploy, history []verifier.Past, automatic bool) (bad *bool, why string) {
+// truth is what became of a deploy, as the month's report counts it: a person's mark has the last word, else a rollback away from it
+// within a day, else that it failed then and nobody called it good.
+func truth(d verifier.Deploy, then verifier.State, history []verifier.Past, automatic bool) (bad *bool, why string) {
 	yes, no := true, false
 	if d.Mark != nil {
 		if d.Mark.Good {
@@ -90,8 +91,14 @@ func truth(d verifier.Deploy, history []verifier.Past, automatic bool) (bad *boo
 		}
 		return &yes, by
 	}
+	if then == verifier.FailedState {
+		return &yes, failedThen
+	}
 	return nil, "fine"
 }
+
+// failedThen is a deploy that was judged bad when it was made, and that nobody called good.
+const failedThen = "caught then"
 
 func (r *backtestResult) add(one backtested) {
 	if one.untold {
@@ -125,7 +132,7 @@ func (r *backtestResult) summarize() {
 		}
 	}
 	var parts []string
-	for _, w := range []string{"rolled back by hand", "rolled back", "marked bad", "marked good", "fine"} {
+	for _, w := range []string{"rolled back by hand", "rolled back", "marked bad", failedThen, "marked good", "fine"} {
 		if n := why[w]; n > 0 {
 			parts = append(parts, fmt.Sprintf("%d %s %s", n, map[bool]string{true: "was", false: "were"}[n == 1], w))
 		}

@@ -95,6 +95,36 @@ func TestBacktest(t *testing.T) {
 	}
 }
 
+// TestTruth: backtest and the month's report count the same deploys as caught.
+func TestTruth(t *testing.T) {
+	t.Parallel()
+	d := verifier.Deploy{ID: "a", Version: "1.1"}
+	good, bad := d, d
+	good.Mark, bad.Mark = &verifier.Mark{Good: true}, &verifier.Mark{}
+	for _, c := range []struct {
+		name string
+		d    verifier.Deploy
+		then verifier.State
+		bad  string
+		why  string
+	}{
+		{"failed then", d, verifier.FailedState, "true", "caught then"},
+		{"failed then, a false alarm", good, verifier.FailedState, "false", "marked good"},
+		{"passed then", d, verifier.Passed, "unknown", "fine"},
+		{"passed then, marked", bad, verifier.Passed, "true", "marked bad"},
+		{"nobody watched", d, "", "unknown", "fine"},
+	} {
+		got, why := truth(c.d, c.then, nil, false)
+		text := "unknown"
+		if got != nil {
+			text = fmt.Sprint(*got)
+		}
+		if text != c.bad || why != c.why {
+			t.Errorf("%s: %s, %s; want %s, %s", c.name, text, why, c.bad, c.why)
+		}
+	}
+}
+
 // sumsOf is the check sum of each file of a folder: nothing may be made beside the store either.
 func sumsOf(t *testing.T, dir string) map[string]string {
 	t.Helper()

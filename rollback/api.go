@@ -35,7 +35,7 @@ type api struct {
 func (c APIConfig) open(tool, example string, rt http.RoundTripper, header func(key string) http.Header) (*api, error) {
 	u, err := url.Parse(c.URL)
 	if err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https" {
-		return nil, fmt.Errorf("%s.url is no address; write %s", tool, example)
+		return nil, fmt.Errorf("%s.url is not a URL (try %s)", tool, example)
 	}
 	key, err := outbound.ReadSecret(c.Key.Reveal(), c.KeyFile)
 	if err != nil {

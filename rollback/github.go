@@ -63,7 +63,7 @@ func newGitHub(c GitHubConfig, rt http.RoundTripper) (Way, error) {
 	case strings.Count(c.Repository, "/") != 1:
 		return nil, errors.New("github.repository is missing; write owner/name")
 	case ways != 1:
-		return nil, errors.New("github says not how to roll back, or says it twice; write one of workflow: deploy.yml, event_type: rollback and deployment: true")
+		return nil, errors.New("github does not say how to roll back, or says it twice: write one of workflow: deploy.yml, event_type: rollback and deployment: true")
 	case c.Workflow == "" && len(c.Inputs) > 0:
 		return nil, errors.New("github.inputs are of a workflow; write payload")
 	case c.Workflow != "" && len(c.Payload) > 0:

@@ -248,14 +248,14 @@ func TestGitHub(t *testing.T) {
 func TestGitHubConfig(t *testing.T) {
 	key := APIConfig{Key: "k"}
 	for want, c := range map[string]GitHubConfig{
-		"github.key is missing":                       {Repository: "acme/shop", Deployment: true},
-		"github.repository is missing":                {APIConfig: key, Deployment: true},
-		"says not how to roll back, or says it twice": {APIConfig: key, Repository: "acme/shop"},
-		"write one of workflow: deploy.yml":           {APIConfig: key, Repository: "acme/shop", Deployment: true, EventType: "rollback"},
-		"no run could be told from others":            {APIConfig: key, Repository: "acme/shop", Workflow: "deploy.yml", Inputs: map[string]string{"version": "{{.To}}"}},
-		"github.payload is none of a workflow":        {APIConfig: key, Repository: "acme/shop", Workflow: "deploy.yml", Payload: map[string]string{"a": "{{.ID}}"}},
-		"github.inputs are of a workflow":             {APIConfig: key, Repository: "acme/shop", Deployment: true, Inputs: map[string]string{"a": "b"}},
-		"github.payload.version: ":                    {APIConfig: key, Repository: "acme/shop", Deployment: true, Payload: map[string]string{"version": "{{.Nope}}"}},
+		"github.key is missing":                           {Repository: "acme/shop", Deployment: true},
+		"github.repository is missing":                    {APIConfig: key, Deployment: true},
+		"does not say how to roll back, or says it twice": {APIConfig: key, Repository: "acme/shop"},
+		"write one of workflow: deploy.yml":               {APIConfig: key, Repository: "acme/shop", Deployment: true, EventType: "rollback"},
+		"no run could be told from others":                {APIConfig: key, Repository: "acme/shop", Workflow: "deploy.yml", Inputs: map[string]string{"version": "{{.To}}"}},
+		"github.payload is none of a workflow":            {APIConfig: key, Repository: "acme/shop", Workflow: "deploy.yml", Payload: map[string]string{"a": "{{.ID}}"}},
+		"github.inputs are of a workflow":                 {APIConfig: key, Repository: "acme/shop", Deployment: true, Inputs: map[string]string{"a": "b"}},
+		"github.payload.version: ":                        {APIConfig: key, Repository: "acme/shop", Deployment: true, Payload: map[string]string{"version": "{{.Nope}}"}},
 	} {
 		if _, err := newGitHub(c, nil); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("got %v, want %s", err, want)

@@ -225,9 +225,9 @@ func (f *octopusFake) end(cancels []string) {
 
 func TestOctopusConfig(t *testing.T) {
 	for want, c := range map[string]OctopusConfig{
-		"octopus.url is no address; write https://octopus.example.com": {},
-		"octopus.key is missing; write key_file":                       {APIConfig: APIConfig{URL: "https://octopus.example.com"}},
-		"octopus.environment: template":                                {APIConfig: APIConfig{URL: "https://x.example.com", Key: "k"}, Environment: "{{.Env}}"},
+		"octopus.url is not a URL (try https://octopus.example.com)": {},
+		"octopus.key is missing; write key_file":                     {APIConfig: APIConfig{URL: "https://octopus.example.com"}},
+		"octopus.environment: template":                              {APIConfig: APIConfig{URL: "https://x.example.com", Key: "k"}, Environment: "{{.Env}}"},
 	} {
 		if _, err := newOctopus(c, nil); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("got %v, want %s", err, want)

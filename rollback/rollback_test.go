@@ -159,7 +159,7 @@ func TestBadConfigurations(t *testing.T) {
 	for want, c := range map[string]Config{
 		"no way is given":   {},
 		"keep one":          {Webhook: &WebhookConfig{}, Command: &CommandConfig{}},
-		"no address":        {Webhook: &WebhookConfig{URL: "deploys"}},
+		"not a URL":         {Webhook: &WebhookConfig{URL: "deploys"}},
 		"secret is missing": {Webhook: &WebhookConfig{URL: "https://deploys.example.com"}},
 		"whsec_ followed":   {Webhook: &WebhookConfig{URL: "https://deploys.example.com", Secret: "whsec_!"}},
 		"command is empty":  {Command: &CommandConfig{}},

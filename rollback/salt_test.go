@@ -264,7 +264,7 @@ func TestSaltLogsInOnce(t *testing.T) {
 func TestSaltConfig(t *testing.T) {
 	good := saltAt("https://salt.example.com:8000")
 	for want, change := range map[string]func(*SaltConfig){
-		"salt.url is no address; write https://salt.example.com:8000":     func(c *SaltConfig) { c.URL = "salt" },
+		"salt.url is not a URL (try https://salt.example.com:8000)":       func(c *SaltConfig) { c.URL = "salt" },
 		"salt.key is missing; write key_file":                             func(c *SaltConfig) { c.Key = "" },
 		"salt.user is missing; write the user that external_auth":         func(c *SaltConfig) { c.User = "" },
 		"salt.target is missing; write the minions that run the service":  func(c *SaltConfig) { c.Target = "" },

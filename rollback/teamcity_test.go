@@ -251,7 +251,7 @@ func TestTeamCityConfig(t *testing.T) {
 	reached := APIConfig{URL: "https://teamcity.example.com", Key: "k"}
 	version := map[string]string{"version": "{{.To}}"}
 	for want, c := range map[string]TeamCityConfig{
-		"teamcity.url is no address; write https://teamcity.example.com":                                 {},
+		"teamcity.url is not a URL (try https://teamcity.example.com)":                                   {},
 		"teamcity.key is missing; write key_file":                                                        {APIConfig: APIConfig{URL: "https://teamcity.example.com"}},
 		"teamcity.build_type is missing; write the id of the build configuration that deploys":           {APIConfig: reached, Properties: version},
 		"teamcity says nowhere which version to deploy; write properties: {version: '{{.To}}'}":          {APIConfig: reached, BuildType: "Shop_Deploy", Properties: map[string]string{"env": "{{.Environment}}"}},

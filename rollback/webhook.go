@@ -37,7 +37,7 @@ type webhook struct {
 func newWebhook(c WebhookConfig, rt http.RoundTripper) (*webhook, error) {
 	u, err := url.Parse(c.URL)
 	if err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https" {
-		return nil, errors.New("webhook.url is no address; write https://deploys.example.com/rollback")
+		return nil, errors.New("webhook.url is not a URL (try https://deploys.example.com/rollback)")
 	}
 	secret, err := outbound.ReadSecret(c.Secret.Reveal(), c.SecretFile)
 	if err != nil {
@@ -48,7 +48,7 @@ func newWebhook(c WebhookConfig, rt http.RoundTripper) (*webhook, error) {
 	}
 	signed, err := standardwebhooks.NewWebhook(secret.Reveal())
 	if err != nil {
-		return nil, errors.New("webhook.secret is no Standard Webhooks secret; write whsec_ followed by base64 of 24 to 64 bytes")
+		return nil, errors.New("webhook.secret is not a Standard Webhooks secret: use whsec_ followed by base64 of 24 to 64 bytes")
 	}
 	if c.Timeout == 0 {
 		c.Timeout = 30 * time.Second

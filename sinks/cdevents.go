@@ -36,7 +36,7 @@ func NewCDEvents(c CDEventsConfig, rt http.RoundTripper) (*CDEvents, error) {
 	case c.URL == "":
 		return nil, verifier.Invalid("url", "is missing; write the address that takes CloudEvents")
 	case err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https":
-		return nil, verifier.Invalid("url", "is no address; write one like https://host/events")
+		return nil, verifier.Invalid("url", "is not a URL (try https://host/events)")
 	}
 	token, err := outbound.ReadSecret(c.Token.Reveal(), c.TokenFile)
 	if err != nil {

@@ -55,7 +55,7 @@ func NewElasticsearch(c ElasticsearchConfig, rt http.RoundTripper) (*Elasticsear
 		c.Index = "verifier"
 	}
 	if !indexName.MatchString(c.Index) {
-		return nil, verifier.Invalid("index", "%q is no name of an index; write lower-case letters, digits, dots, dashes and underscores", c.Index)
+		return nil, verifier.Invalid("index", "%q is not a valid index name: use lower-case letters, digits, dots, dashes and underscores", c.Index)
 	}
 	header, err := c.header()
 	if err != nil {

@@ -124,7 +124,7 @@ func TestElasticsearchConfig(t *testing.T) {
 	checkProblems(t, map[string]error{
 		"url: is missing; write the server's address":    bad(ElasticsearchConfig{}),
 		"url: holds a user":                              bad(ElasticsearchConfig{URL: "http://a:b@c"}),
-		`index: "Verifier*" is no name of an index`:      bad(ElasticsearchConfig{URL: "http://c", Index: "Verifier*"}),
+		`index: "Verifier*" is not a valid index name`:   bad(ElasticsearchConfig{URL: "http://c", Index: "Verifier*"}),
 		"api_key: and username are both given; keep one": bad(ElasticsearchConfig{URL: "http://c", APIKey: "x", Username: "y"}),
 		"username: is missing; a password is given":      bad(ElasticsearchConfig{URL: "http://c", Password: "x"}),
 		"read ca_file": bad(ElasticsearchConfig{URL: "http://c", CAFile: "/not/there"}),

@@ -127,7 +127,7 @@ func TestGitHubConfig(t *testing.T) {
 	bad := func(c GitHubConfig) error { _, err := NewGitHub(c, nil); return err }
 	checkProblems(t, map[string]error{
 		"token: is missing; write token_file":     bad(GitHubConfig{}),
-		"url: is no address":                      bad(GitHubConfig{URL: "x", Token: "x"}),
+		"url: is not a URL (try https://host)":    bad(GitHubConfig{URL: "x", Token: "x"}),
 		"commits: and deployments are both false": bad(GitHubConfig{Token: "x", Commits: &no, Deployments: &no}),
 		"token: read secret":                      bad(GitHubConfig{TokenFile: "/not/there"}),
 	})

@@ -49,7 +49,7 @@ func NewNewRelic(c NewRelicConfig, rt http.RoundTripper) (*NewRelic, error) {
 	region, known := nrRegions[cmp.Or(strings.ToLower(c.Region), "us")]
 	switch {
 	case !known:
-		return nil, verifier.Invalid("region", "%q is none; write us or eu", c.Region)
+		return nil, verifier.Invalid("region", "invalid region %q: must be us or eu", c.Region)
 	case c.AccountID <= 0:
 		return nil, verifier.Invalid("account_id", "is missing; write the number of the account that is written to")
 	}
@@ -85,7 +85,7 @@ func address(field, text string) (string, error) {
 	case text == "":
 		return "", verifier.Invalid(field, "is missing; write the server's address")
 	case err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https":
-		return "", verifier.Invalid(field, "is no address; write one like https://host")
+		return "", verifier.Invalid(field, "is not a URL (try https://host)")
 	case u.User != nil:
 		return "", verifier.Invalid(field, "holds a user; write it under keys of its own")
 	case u.RawQuery != "" || u.Fragment != "":

@@ -199,8 +199,8 @@ func TestNewRelicConfig(t *testing.T) {
 	checkProblems(t, map[string]error{
 		"account_id: is missing":                          bad(NewRelicConfig{LicenseKey: "x"}),
 		"license_key: is missing; write license_key_file": bad(NewRelicConfig{AccountID: 1}),
-		`region: "mars" is none; write us or eu`:          bad(NewRelicConfig{AccountID: 1, LicenseKey: "x", Region: "mars"}),
-		"events_url: is no address":                       bad(NewRelicConfig{AccountID: 1, LicenseKey: "x", EventsURL: "x"}),
+		`region: invalid region "mars": must be us or eu`: bad(NewRelicConfig{AccountID: 1, LicenseKey: "x", Region: "mars"}),
+		"events_url: is not a URL (try https://host)":     bad(NewRelicConfig{AccountID: 1, LicenseKey: "x", EventsURL: "x"}),
 		"license_key: read secret":                        bad(NewRelicConfig{AccountID: 1, LicenseKeyFile: "/not/there"}),
 		"api_key: secret: is given twice":                 bad(NewRelicConfig{AccountID: 1, APIKey: "x", APIKeyFile: "y"}),
 	})

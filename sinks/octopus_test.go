@@ -114,10 +114,10 @@ func TestOctopus(t *testing.T) {
 
 func TestOctopusConfig(t *testing.T) {
 	for want, c := range map[string]OctopusConfig{
-		"url: is missing":           {},
-		"url: is no address":        {URL: "octopus", Key: "k", Environments: []string{"staging"}},
-		"key: is missing":           {URL: "https://x.example.com", Environments: []string{"staging"}},
-		"environments: are missing": {URL: "https://x.example.com", Key: "k"},
+		"url: is missing":                      {},
+		"url: is not a URL (try https://host)": {URL: "octopus", Key: "k", Environments: []string{"staging"}},
+		"key: is missing":                      {URL: "https://x.example.com", Environments: []string{"staging"}},
+		"environments: are missing":            {URL: "https://x.example.com", Key: "k"},
 	} {
 		if _, err := NewOctopus(c, nil); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("got %v, want %s", err, want)

@@ -82,10 +82,10 @@ func ParseDuration(s string) (time.Duration, error) {
 	}
 	d, err := time.ParseDuration(s)
 	if err != nil {
-		return 0, fmt.Errorf("%q is no duration; write 30s, 15m, 12h or 90d", s)
+		return 0, fmt.Errorf("%q is not a valid duration (try 30s, 15m, 12h)", s)
 	}
 	if d < 0 {
-		return 0, fmt.Errorf("%s is negative; write a duration of 0 or more", s)
+		return 0, fmt.Errorf("%q is negative: a duration is 0 or more", s)
 	}
 	return d, nil
 }

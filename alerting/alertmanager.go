@@ -9,6 +9,7 @@ import (
 	"net/url"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"time"
@@ -45,8 +46,9 @@ type channels struct {
 	integrations []notify.Integration
 }
 
-// Load reads the keys global, receivers, route, time_intervals and templates of the file's text; relative paths begin beside the
-// file. external is the console's address. A text that has none of the keys, or only empty ones, tells nobody. Errors say where in the file.
+// Load reads the keys global, receivers, route, time_intervals and templates of the file's text, and leaves the others alone; relative
+// paths begin beside the file. external is the console's address. A text that has none of the keys, or only empty ones, tells nobody. The
+// error joins a FileError for each mistake.
 func Load(text []byte, file string, dial Dial, external *url.URL, log *slog.Logger) (*Alerting, error) {
 	a := &Alerting{receivers: map[string]*channels{}, broken: map[string]string{}, dial: dial, log: log}
 	if strings.TrimSpace(string(text)) == "" {
@@ -56,24 +58,22 @@ func Load(text []byte, file string, dial Dial, external *url.URL, log *slog.Logg
 	if source.empty() {
 		return a, nil
 	}
-	if err := source.refused(); err != nil {
+	c, err := parse(write(source.tree).text.String())
+	if err != nil {
+		return nil, errors.Join(source.refused(), source.explain(err))
+	}
+	problems := []error{source.refused(), source.files(besideFile(c, filepath.Dir(file)))}
+	source.defaults(c)
+	if a.texts, err = texts(c, source, filepath.Dir(file), external); err != nil {
+		problems = append(problems, err)
+	}
+	if err := errors.Join(problems...); err != nil {
 		return nil, err
 	}
-	c, err := parse(string(text))
-	if err != nil {
-		return nil, source.explain(err)
-	}
-	if err := besideFile(c, filepath.Dir(file)); err != nil {
-		return nil, source.explain(err)
-	}
-	source.defaults(c)
-	if a.texts, err = texts(c, filepath.Dir(file), external); err != nil {
-		return nil, source.explain(err)
-	}
-	for _, r := range c.Receivers {
+	for i, r := range c.Receivers {
 		built, err := a.build(r, "")
 		if err != nil {
-			return nil, source.explain(fmt.Errorf("receiver %q: %w", r.Name, err))
+			return nil, source.problem(source.tree.at("receivers", strconv.Itoa(i)), "receiver %q: %v", r.Name, err)
 		}
 		a.receivers[r.Name] = &channels{r, built}
 	}
@@ -119,7 +119,7 @@ func pick(list []notify.Integration, kind string, index int) (notify.Integration
 	return list[i], true
 }
 
-func texts(c *config.Config, folder string, external *url.URL) (*template.Template, error) {
+func texts(c *config.Config, source *source, folder string, external *url.URL) (*template.Template, error) {
 	t, err := template.FromGlobs(nil, withFunctions)
 	if err != nil {
 		return nil, fmt.Errorf("templates: %w", err)
@@ -127,13 +127,14 @@ func texts(c *config.Config, folder string, external *url.URL) (*template.Templa
 	if err := t.Parse(strings.NewReader(ownTexts)); err != nil {
 		return nil, fmt.Errorf("templates: %w", err)
 	}
-	for _, pattern := range c.Templates {
+	var problems []error
+	for i, pattern := range c.Templates {
 		if err := t.FromGlob(inFolder(folder, pattern)); err != nil {
-			return nil, fmt.Errorf("templates: %q: %w", pattern, err)
+			problems = append(problems, source.problem(source.tree.at("templates", strconv.Itoa(i)), "templates: %q: %v", pattern, err))
 		}
 	}
 	t.ExternalURL = external
-	return t, nil
+	return t, errors.Join(problems...)
 }
 
 func intervals(c *config.Config) *timeinterval.Intervener {

@@ -186,17 +186,22 @@ func clientWith(c commoncfg.HTTPClientConfig, name, value string) *commoncfg.HTT
 	return &c
 }
 
+// missingFile is a file of a secret that cannot be read.
+type missingFile struct {
+	key, given string
+	err        error
+}
+
 // besideFile makes the relative paths of secrets begin in the folder, and says which secret files cannot be read.
-func besideFile(c *config.Config, folder string) error {
-	folder, err := filepath.Abs(folder)
-	if err != nil {
-		return err
+func besideFile(c *config.Config, folder string) (missing []missingFile) {
+	if whole, err := filepath.Abs(folder); err == nil {
+		folder = whole
 	}
-	problems := movePaths(reflect.ValueOf(c.Global).Elem(), folder)
+	missing = movePaths(reflect.ValueOf(c.Global).Elem(), folder)
 	for i := range c.Receivers {
-		problems = append(problems, movePaths(reflect.ValueOf(&c.Receivers[i]).Elem(), folder)...)
+		missing = append(missing, movePaths(reflect.ValueOf(&c.Receivers[i]).Elem(), folder)...)
 	}
-	return errors.Join(problems...)
+	return missing
 }
 
 func inFolder(folder, path string) string {
@@ -207,7 +212,7 @@ func inFolder(folder, path string) string {
 }
 
 // movePaths follows the structures of Alertmanager's configuration: a text whose name ends in File is a path.
-func movePaths(v reflect.Value, folder string) (problems []error) {
+func movePaths(v reflect.Value, folder string) (missing []missingFile) {
 	switch v.Kind() {
 	case reflect.Pointer:
 		if v.IsNil() {
@@ -220,7 +225,7 @@ func movePaths(v reflect.Value, folder string) (problems []error) {
 		return movePaths(v.Elem(), folder)
 	case reflect.Slice:
 		for i := range v.Len() {
-			problems = append(problems, movePaths(v.Index(i), folder)...)
+			missing = append(missing, movePaths(v.Index(i), folder)...)
 		}
 	case reflect.Struct:
 		for i := range v.NumField() {
@@ -228,18 +233,22 @@ func movePaths(v reflect.Value, folder string) (problems []error) {
 			switch {
 			case !field.IsExported():
 			case field.Type.Kind() != reflect.String:
-				problems = append(problems, movePaths(v.Field(i), folder)...)
+				missing = append(missing, movePaths(v.Field(i), folder)...)
 			case strings.HasSuffix(field.Name, "File") && v.Field(i).String() != "":
 				given := v.Field(i).String()
 				v.Field(i).SetString(inFolder(folder, given))
 				if _, err := os.Stat(v.Field(i).String()); err != nil {
 					key, _, _ := strings.Cut(field.Tag.Get("yaml"), ",")
-					problems = append(problems, fmt.Errorf("%s: %q cannot be read: %w", key, given, err))
+					var at *os.PathError
+					if errors.As(err, &at) {
+						err = at.Err
+					}
+					missing = append(missing, missingFile{key, given, err})
 				}
 			}
 		}
 	}
-	return problems
+	return missing
 }
 
 var statusCode = regexp.MustCompile(`status code:? (\d{3})\b`)

@@ -138,10 +138,11 @@ func (l *loader) bad(p place, keys []string, format string, args ...any) {
 // problem is what is wrong with file, line, column and an excerpt.
 func problem(file string, at *token.Token, what string) error {
 	if at == nil {
-		return fmt.Errorf("%s: %s", file, what)
+		return &verifier.FileError{File: file, Problem: what}
 	}
 	var excerpt printer.Printer
-	return fmt.Errorf("%s:%d:%d: %s\n%s", file, at.Position.Line, at.Position.Column, what, strings.TrimRight(excerpt.PrintErrorToken(at, false), "\n"))
+	place := &verifier.FileError{File: file, Line: at.Position.Line, Column: at.Position.Column, Problem: what}
+	return fmt.Errorf("%w\n%s", place, strings.TrimRight(excerpt.PrintErrorToken(at, false), "\n"))
 }
 
 func (l *loader) file(name string) {

@@ -54,8 +54,8 @@ func backtest(c *cobra.Command) error {
 	if err != nil {
 		return err
 	}
-	limited, err := cfg.backends(nil)
-	if err != nil {
+	limited := cfg.backends(nil)
+	if err := verifier.SortErrors(cfg.problems.list...); err != nil {
 		return err
 	}
 	if _, err := os.Stat(dsn); err != nil && !strings.Contains(dsn, "://") {

@@ -1,22 +1,26 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"log/slog"
 	"os"
+	"strings"
 
 	"github.com/spf13/cobra"
 
 	"verifier"
 	"verifier/rules"
+	"verifier/words"
 )
 
 func checkCommand() *cobra.Command {
 	c := &cobra.Command{
-		Use: "check", Short: "Check verifier.yaml and the rules, without asking anybody", Args: cobra.NoArgs,
-		Long: "Check verifier.yaml and the rules, without asking anybody.\n\nWith --against OLD (rules of before, a file or a folder) it says what changes for whom.\n" +
-			"With --schema it prints the JSON schema of rules (or of config) for editors.",
+		Use: "check", Short: "Check verifier.yaml, the catalogue and the rules without connecting to anything", Args: cobra.NoArgs,
+		Long: "Check verifier.yaml, the catalogue and the rules without connecting to anything. All errors are printed, by file and line, each with an\n" +
+			"excerpt in which values that may be secret are hidden.\n\n--against OLD (a file or a folder of rules) prints what changes for which service.\n" +
+			"--schema prints the JSON schema of rules (or of config) for editors.",
 		RunE: func(c *cobra.Command, _ []string) error {
 			if of, _ := c.Flags().GetString("schema"); of != "" {
 				return printSchema(c, of)
@@ -25,18 +29,15 @@ func checkCommand() *cobra.Command {
 		},
 	}
 	addConfigFlag(c)
-	c.Flags().String("rules", "", "check these rules instead of the configuration's")
-	c.Flags().String("against", "", "rules of before: say what changes for whom")
-	c.Flags().String("schema", "", "print the JSON schema of rules or config")
+	c.Flags().String("rules", "", "rules to check, instead of the configuration's")
+	c.Flags().String("against", "", "old rules: print what changes for which service")
+	c.Flags().String("schema", "", "print the JSON schema of rules or config, for editors")
 	addFormatFlag(c)
 	return c
 }
 
 func check(c *cobra.Command) error {
-	cfg, err := loadConfig(configPath(c))
-	if err != nil {
-		return err
-	}
+	cfg := readConfig(configPath(c))
 	if path, _ := c.Flags().GetString("rules"); path != "" {
 		here, err := os.Getwd()
 		if err != nil {
@@ -50,27 +51,72 @@ func check(c *cobra.Command) error {
 	}
 	s, err := loadFrom(cfg, rt, slog.New(slog.DiscardHandler), nil)
 	if err != nil {
-		return err
+		fmt.Fprintln(c.ErrOrStderr(), withExcerpts(err))
+		return exitError(exitTrouble)
 	}
 	old, _ := c.Flags().GetString("against")
 	if old == "" {
-		return printed(c, map[string]any{"rules": s.rules.Len(), "sources": len(s.sources), "services": s.catalogue.ServiceNames()}, func(w io.Writer) {
-			fmt.Fprintf(w, "%d rules, %d sources, %d services: all well\n", s.rules.Len(), len(s.sources), len(s.catalogue.ServiceNames()))
-		})
+		return printed(c, s.summary(), func(w io.Writer) { fmt.Fprintln(w, s.summary()) })
 	}
 	was, err := rules.Load(old, cfg.checks())
 	if err != nil {
-		return fmt.Errorf("the rules of before: %w", err)
+		return fmt.Errorf("the old rules:\n%s", withExcerpts(placesOnly(err)))
 	}
 	changes := rules.Diff(was, s.rules, places(s.catalogue))
 	return printed(c, changes, func(w io.Writer) {
 		if len(changes) == 0 {
-			fmt.Fprintln(w, "nothing changes for anybody")
+			fmt.Fprintln(w, "No changes.")
 		}
 		for _, change := range changes {
 			fmt.Fprintln(w, change)
 		}
 	})
+}
+
+// withExcerpts puts what stands at each place under its error, for the terminal; and how many there are under them all.
+func withExcerpts(err error) string {
+	list := verifier.EachError(err)
+	var out []string
+	for _, one := range list {
+		text := one.Error()
+		var at *verifier.FileError
+		if errors.As(one, &at) {
+			text = strings.TrimRight(at.Error()+"\n"+excerpt(at), "\n")
+		}
+		out = append(out, text)
+	}
+	if len(list) > 1 {
+		out = append(out, words.Count(len(list), "error"))
+	}
+	return strings.Join(out, "\n")
+}
+
+// summary is what check found, where nothing is wrong.
+type summary struct {
+	Rules     int      `json:"rules"`
+	Sources   int      `json:"sources"`
+	Services  []string `json:"services"`          // those that the catalogue names
+	Entries   int      `json:"catalogue_entries"` // of the catalogue
+	WithGlobs int      `json:"with_globs"`        // those that may hold for several services
+}
+
+func (s *setup) summary() summary {
+	out := summary{Rules: s.rules.Len(), Sources: len(s.sources), Services: s.catalogue.ServiceNames(), Entries: len(s.cfg.Services.list)}
+	for _, e := range s.cfg.Services.list {
+		if !e.single() {
+			out.WithGlobs++
+		}
+	}
+	return out
+}
+
+// String is 12 rules, 3 sources, 3 catalogue entries (2 with globs): ok.
+func (s summary) String() string {
+	entries := words.CountOf(s.Entries, "catalogue entry", "catalogue entries")
+	if s.WithGlobs > 0 {
+		entries += fmt.Sprintf(" (%d with globs)", s.WithGlobs)
+	}
+	return words.Count(s.Rules, "rule") + ", " + words.Count(s.Sources, "source") + ", " + entries + ": ok"
 }
 
 // places are one deploy of each service of the catalogue in each environment.

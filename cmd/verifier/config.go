@@ -1,18 +1,15 @@
 package main
 
 import (
-	"bytes"
-	"errors"
 	"fmt"
 	"io"
 	"net/http"
 	"os"
 	"path/filepath"
+	"reflect"
 	"slices"
 	"strings"
 	"time"
-
-	"github.com/goccy/go-yaml"
 
 	"verifier"
 	"verifier/intake"
@@ -49,11 +46,11 @@ type Config struct {
 	Sinks map[string]SinkConfig  `yaml:"sinks"`
 	Gates map[string]GatesConfig `yaml:"gates"`
 
-	path  string
-	doc   *document // nil without a file
-	alert []byte    // the text with everything that is not Alertmanager's blanked, so that lines stay true
-	zone  *time.Location
-	bound bool // the URL is where it listens: none is configured
+	path     string
+	doc      *document // nil without a file
+	problems *problems
+	zone     *time.Location
+	bound    bool // the URL is where it listens: none is configured
 }
 
 // EnvironmentConfig is one environment by all its names.
@@ -101,39 +98,60 @@ const maxConfig = 1 << 20
 
 // loadConfig reads verifier.yaml; an empty path is the defaults.
 func loadConfig(path string) (*Config, error) {
-	c := &Config{
-		Listen: "127.0.0.1:8080", Rules: "./rules.yaml", Store: "./verifier.db", Timezone: "UTC", Unrelated: lifecycle.DefaultUnrelated,
-		Retention: RetentionConfig{Evidence: 90 * 24 * time.Hour, Deliveries: 30 * 24 * time.Hour}, path: path,
-	}
-	if path != "" {
-		doc, text, err := decodeFile(path, c)
-		if err != nil {
-			return nil, err
-		}
-		c.doc = doc
-		c.alert = onlyKeys(text, "global", "receivers", "route", "time_intervals", "templates", "inhibit_rules")
-	}
-	if err := c.finish(); err != nil {
+	c := readConfig(path)
+	if err := verifier.SortErrors(c.problems.list...); err != nil {
 		return nil, err
 	}
 	return c, nil
 }
 
-// decodeFile reads a file strictly: an unknown key is an error with its line, column and an excerpt.
-func decodeFile(path string, into any) (doc *document, text []byte, err error) {
-	raw, err := readConfig(path)
+// readConfig reads verifier.yaml as far as it can be read. What is wrong is in its problems, and left out.
+func readConfig(path string) *Config {
+	c := &Config{
+		Listen: "127.0.0.1:8080", Rules: "./rules.yaml", Store: "./verifier.db", Timezone: "UTC", Unrelated: lifecycle.DefaultUnrelated,
+		Retention: RetentionConfig{Evidence: 90 * 24 * time.Hour, Deliveries: 30 * 24 * time.Hour}, path: path, problems: &problems{},
+	}
+	if path != "" {
+		c.doc, c.problems = decodeFile(path, c)
+		if c.doc == nil || c.doc.body == nil && len(c.problems.list) > 0 {
+			return c // nothing else is known
+		}
+	}
+	c.finish()
+	return c
+}
+
+// decodeFile reads a file strictly. The document is nil where there is no file.
+func decodeFile(path string, into any) (*document, *problems) {
+	raw, err := readFile(path)
 	if err != nil {
-		return nil, nil, err
+		return nil, &problems{list: []error{err}}
 	}
-	if text, err = expand(raw, path); err != nil {
-		return nil, nil, err
+	doc, list := parseDocument(path, raw, true)
+	refused, more := doc.decode(into, configKeys())
+	return doc, &problems{doc: doc, list: append(list, more...), refused: refused}
+}
+
+// configKeys are all keys of verifier.yaml, at any depth.
+func configKeys() []string {
+	return keysOf(append(append(sourceStructs(), sinkStructs()...), reflect.TypeFor[Config](), reflect.TypeFor[ServiceConfig]()))
+}
+
+// keysOf are all keys that the types know, at any depth.
+func keysOf(types []reflect.Type) (keys []string) {
+	for _, t := range types {
+		for t.Kind() == reflect.Pointer || t.Kind() == reflect.Slice || t.Kind() == reflect.Map {
+			t = t.Elem()
+		}
+		if t.Kind() != reflect.Struct {
+			continue
+		}
+		for name, field := range fieldsOf(t) {
+			keys = append(append(keys, name), keysOf([]reflect.Type{field})...)
+		}
 	}
-	err = yaml.NewDecoder(bytes.NewReader(text), yaml.Strict(), yaml.CustomUnmarshaler[time.Duration](unmarshalDuration)).Decode(into)
-	doc = newDocument(path, raw, text)
-	if err != nil && !errors.Is(err, io.EOF) {
-		return nil, nil, doc.decodeError(err)
-	}
-	return doc, text, nil
+	slices.Sort(keys)
+	return slices.Compact(keys)
 }
 
 func orDefault(s, otherwise string) string {
@@ -143,7 +161,7 @@ func orDefault(s, otherwise string) string {
 	return s
 }
 
-func readConfig(path string) ([]byte, error) {
+func readFile(path string) ([]byte, error) {
 	f, err := os.Open(path)
 	if err != nil {
 		return nil, fmt.Errorf("read the configuration: %w", err)
@@ -159,78 +177,12 @@ func readConfig(path string) ([]byte, error) {
 	return text, nil
 }
 
-// expand replaces ${NAME} by the environment's value, outside comments. Lines stay where they are.
-func expand(text []byte, path string) ([]byte, error) {
-	lines := strings.Split(string(text), "\n")
-	var problems []error
-	for i, line := range lines {
-		if strings.HasPrefix(strings.TrimSpace(line), "#") || !strings.Contains(line, "${") {
-			continue
-		}
-		expanded, err := expandLine(line)
-		if err != nil {
-			doc := document{path: path, raw: text}
-			problems = append(problems, doc.at(i+1, strings.Index(line, "${")+1, err.Error()))
-		}
-		lines[i] = expanded
-	}
-	return []byte(strings.Join(lines, "\n")), errors.Join(problems...)
-}
-
-func expandLine(line string) (string, error) {
-	var out strings.Builder
-	for {
-		start := strings.Index(line, "${")
-		if start < 0 {
-			return out.String() + line, nil
-		}
-		end := strings.IndexByte(line[start:], '}')
-		if end < 0 {
-			return line, errors.New("${ without }")
-		}
-		name := line[start+2 : start+end]
-		value, set := os.LookupEnv(name)
-		if !set {
-			return line, fmt.Errorf("${%s} is not set in the environment", name)
-		}
-		if strings.ContainsAny(value, "\n\r\"'\\#") || strings.Contains(value, ": ") {
-			return line, fmt.Errorf("the value of ${%s} has quotes, a backslash, # or a newline; put it into a file and use the …_file key", name)
-		}
-		out.WriteString(line[:start] + value)
-		line = line[start+end+1:]
-	}
-}
-
-// onlyKeys blanks the lines of all other top-level keys.
-func onlyKeys(text []byte, keys ...string) []byte {
-	lines := bytes.Split(text, []byte("\n"))
-	kept := false
-	found := false
-	for i, line := range lines {
-		if len(line) > 0 && !strings.ContainsRune(" \t#-}]", rune(line[0])) {
-			key, _, _ := strings.Cut(string(line), ":")
-			kept = slices.Contains(keys, strings.Trim(strings.TrimSpace(key), `"'`))
-			found = found || kept
-		}
-		if !kept {
-			lines[i] = nil
-		}
-	}
-	if !found {
-		return nil
-	}
-	return bytes.Join(lines, []byte("\n"))
-}
-
 // unmarshalDuration reads Go's durations, and days and weeks. Negative ones are refused.
 func unmarshalDuration(d *time.Duration, text []byte) error {
 	s := strings.Trim(strings.TrimSpace(string(text)), `"'`)
-	parsed, err := verifier.ParseDuration(s)
-	if err != nil {
-		return &valueError{s, err}
-	}
-	*d = parsed
-	return nil
+	var err error
+	*d, err = verifier.ParseDuration(s)
+	return err
 }
 
 // relative is a path as it was meant: beside the configuration file.

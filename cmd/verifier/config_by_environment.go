@@ -20,6 +20,10 @@ type byEnvironmentSource struct {
 func (s *byEnvironmentSource) check() rules.CheckMeasure {
 	checks := map[string]func(verifier.Measure) (time.Duration, error){}
 	for name, inner := range s.Environments {
+		if inner.source == nil {
+			checks[name] = anyMeasure
+			continue
+		}
 		checks[name] = inner.check()
 	}
 	return sources.CheckByEnvironment(checks)
@@ -29,6 +33,9 @@ func (s *byEnvironmentSource) backend(c *Config) (sources.Backend, error) {
 	out := map[string]sources.Backend{}
 	var problems verifier.InvalidError
 	for _, name := range slices.Sorted(maps.Keys(s.Environments)) {
+		if s.Environments[name].source == nil {
+			continue // its type is wrong
+		}
 		backend, err := s.Environments[name].backend(c)
 		if err != nil {
 			problems.Fields = append(problems.Fields, fieldsUnder("environments."+name, err)...)
@@ -36,7 +43,7 @@ func (s *byEnvironmentSource) backend(c *Config) (sources.Backend, error) {
 		}
 		known := c.catalogue().Canonical(verifier.Place{Environment: name}).Environment
 		if _, twice := out[known]; twice {
-			problems.Fields = append(problems.Fields, verifier.FieldError{Field: "environments." + name, Problem: "names " + known + ", as another key does; keep one"})
+			problems.Fields = append(problems.Fields, verifier.FieldError{Field: "environments." + name, Problem: "duplicate: another key stands for " + known + " too"})
 		}
 		out[known] = backend
 	}
@@ -68,12 +75,12 @@ func (s SourceConfig) checkType(p *problems, at key) {
 		return
 	}
 	if len(by.Environments) == 0 {
-		p.bad(append(slices.Clone(at), "environments"), "is empty; write {production: {type: prometheus, url: …}, staging: {…}}")
+		p.bad(append(slices.Clone(at), "environments"), "is empty: write {production: {type: prometheus, url: …}, staging: {…}}")
 	}
 	for _, name := range slices.Sorted(maps.Keys(by.Environments)) {
 		inner := append(slices.Clone(at), "environments", name)
 		if _, again := by.Environments[name].source.(*byEnvironmentSource); again {
-			p.bad(append(inner, "type"), "by_environment does not stand within itself; write what the environment has")
+			p.bad(append(inner, "type"), "by_environment cannot contain by_environment: write the source that the environment has")
 			continue
 		}
 		by.Environments[name].checkType(p, inner)

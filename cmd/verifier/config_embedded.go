@@ -43,7 +43,7 @@ func (c *Config) checkFolders(p *problems) {
 		case *embeddedSource:
 			folder := s.folder(c)
 			if other, taken := owners[folder]; taken {
-				p.bad(append(at, "data"), "%s is the folder of %s too; write another in one of them", orDefault(s.Data, defaultData), other)
+				p.bad(append(at, "data"), "%s is the folder of %s too: use another folder for one of them", orDefault(s.Data, defaultData), other)
 				return
 			}
 			owners[folder] = at.String()

@@ -44,11 +44,11 @@ func (c *Config) checkGates(p *problems) {
 		}
 		several := c.Gates[environment]
 		if len(several) == 0 {
-			p.bad(at, "is empty; write {after: [staging]}")
+			p.bad(at, "is empty: write {after: [staging]}")
 		}
 		for i, g := range several {
 			each := at
-			if c.doc != nil && c.doc.find(append(at, i)) != nil {
+			if c.doc != nil && c.doc.find(at.with(i)) != nil {
 				each = append(at, i)
 			}
 			c.checkGate(p, each, environment, g)
@@ -58,7 +58,7 @@ func (c *Config) checkGates(p *problems) {
 
 func (c *Config) checkGate(p *problems, at key, environment string, g GateConfig) {
 	if len(g.After) == 0 {
-		p.bad(at, "says not where a version must have passed; write after: [staging]")
+		p.bad(at, "after is missing: name the environments where a version must have passed, like after: [staging]")
 	}
 	into := c.canonical(environment)
 	for i, name := range g.After {
@@ -67,7 +67,7 @@ func (c *Config) checkGate(p *problems, at key, environment string, g GateConfig
 		case verifier.NameProblem(name) != "":
 			p.bad(append(at, "after", i), "%s", verifier.NameProblem(name))
 		case verifier.Glob(into, known):
-			p.bad(append(at, "after", i), "%s is the environment that the gate leads into; write one before it", name)
+			p.bad(append(at, "after", i), "%s is the environment that the gate protects: name one that comes before it", name)
 		}
 	}
 	for i, glob := range g.Services {
@@ -75,12 +75,12 @@ func (c *Config) checkGate(p *problems, at key, environment string, g GateConfig
 	}
 	for i, glob := range g.Results {
 		if strings.TrimSpace(glob) == "" {
-			p.bad(append(at, "results", i), "is empty; write a test's name, or a glob like smoke*")
+			p.bad(append(at, "results", i), "is empty: write the name of a test, or a glob like smoke*")
 		}
 		checkGlob(p, append(at, "results", i), glob)
 	}
 	if !slices.Contains([]string{"", "allow", "block"}, g.Inconclusive) {
-		p.bad(append(at, "inconclusive"), "%q is none; write block or allow", g.Inconclusive)
+		p.bad(append(at, "inconclusive"), "invalid value %q: must be block or allow", g.Inconclusive)
 	}
 }
 

@@ -5,7 +5,8 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"errors"
-	"fmt"
+	"maps"
+	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -22,10 +23,15 @@ type ServicesConfig struct {
 	folder string
 }
 
-// standing is where an entry of the catalogue stands; nil is nowhere.
+// standing is where an entry of the catalogue stands.
 type standing struct {
-	doc *document
-	key key
+	file *problems
+	key  key
+}
+
+// problems gathers what is wrong with the entry.
+func (s standing) problems() *problems {
+	return &problems{doc: s.file.doc, refused: s.file.refused}
 }
 
 // ServiceConfig is one entry of the catalogue; what it does not say is left as earlier entries said it.
@@ -77,40 +83,48 @@ func (s *ServicesConfig) UnmarshalYAML(unmarshal func(any) error) error {
 }
 
 // read adds the entries of the folder's files, in the order of their names.
-func (s *ServicesConfig) read(folder string) error {
-	files, err := filepath.Glob(filepath.Join(folder, "*.y*ml"))
-	if err != nil || len(files) == 0 {
-		return fmt.Errorf("services: no *.yaml in the folder %s", folder)
+func (s *ServicesConfig) read(all *problems, folder string) {
+	info, err := os.Stat(folder)
+	switch {
+	case err != nil:
+		all.bad(key{"services"}, "there is no folder %s: name a folder of catalogue files, or write the list here", s.folder)
+		return
+	case !info.IsDir():
+		all.bad(key{"services"}, "%s is a file: name a folder of catalogue files, or write the list here", s.folder)
+		return
+	}
+	files, _ := filepath.Glob(filepath.Join(folder, "*.y*ml")) // unreachable error: the pattern is sound
+	if len(files) == 0 {
+		all.bad(key{"services"}, "the folder %s has no *.yaml files", s.folder)
+		return
 	}
 	slices.Sort(files)
 	for _, f := range files {
 		var list []ServiceConfig
-		doc, _, err := decodeFile(f, &list)
-		if err != nil {
-			return err
-		}
+		_, p := decodeFile(f, &list)
 		for i := range list {
-			list[i].at = standing{doc, key{i}}
+			list[i].at = standing{p, key{i}}
 		}
+		all.list = append(all.list, p.list...)
+		p.list = nil
 		s.list = append(s.list, list...)
 	}
-	return nil
 }
 
-// check names what is wrong with the entries, each with where it stands; doc is the file of a list in place.
-func (s *ServicesConfig) check(doc *document, all *problems) {
+// check names what is wrong with the entries, each with where it stands.
+func (s *ServicesConfig) check(all *problems) {
 	known := map[string]string{}
 	for i := range s.list {
 		e := &s.list[i]
-		if e.at.doc == nil {
-			e.at = standing{doc, key{"services", i}}
+		if e.at.file == nil {
+			e.at = standing{all, key{"services", i}}
 		}
 		if name := e.Match.Service; e.single() {
 			known[strings.ToLower(name)] = name
 		}
 	}
 	for i := range s.list {
-		p := &problems{doc: s.list[i].at.doc}
+		p := s.list[i].at.problems()
 		s.list[i].check(p, known)
 		all.list = append(all.list, p.list...)
 	}
@@ -129,7 +143,7 @@ func (s *ServiceConfig) check(p *problems, known map[string]string) {
 		checkGlob(p, at("match", m.key), m.glob)
 	}
 	if len(s.Aliases) > 0 && !s.single() {
-		p.bad(at("aliases"), "only an entry whose match names one service can have aliases; write match: {service: NAME}")
+		p.bad(at("aliases"), "only an entry whose match names one service can have aliases: write match: {service: NAME}")
 	} else {
 		s.checkAliases(p, at, known)
 	}
@@ -139,11 +153,11 @@ func (s *ServiceConfig) check(p *problems, known map[string]string) {
 		}
 	}
 	if s.Versions != nil && !slices.Contains([]string{"auto", "number", "seen"}, *s.Versions) {
-		p.bad(at("versions"), "%q is none; write auto, number or seen", *s.Versions)
+		p.bad(at("versions"), "invalid order %q: must be auto, number or seen", *s.Versions)
 	}
 	for i, o := range s.Tell {
 		if o != "passed" && o != verifier.Inconclusive {
-			p.bad(at("tell", i), "%q is none; write passed or inconclusive", o)
+			p.bad(at("tell", i), "invalid outcome %q: must be passed or inconclusive", o)
 		}
 	}
 	s.Rollback.check(p, func(more ...any) key { return at(append([]any{"rollback"}, more...)...) })
@@ -158,7 +172,7 @@ func (s *ServiceConfig) checkAliases(p *problems, at func(...any) key, known map
 		}
 		lower := strings.ToLower(alias)
 		if other, taken := known[lower]; taken && !strings.EqualFold(other, s.Match.Service) {
-			p.bad(at("aliases", i), "%q is the name or an alias of %s already; write it at one service", alias, other)
+			p.bad(at("aliases", i), "duplicate name %q: it is a name or an alias of %s already", alias, other)
 			continue
 		}
 		known[lower] = s.Match.Service
@@ -170,10 +184,10 @@ func (r *RollbackConfig) check(p *problems, at func(...any) key) {
 		return
 	}
 	if r.Mode != nil && !slices.Contains(verifier.Modes, *r.Mode) {
-		p.bad(at("mode"), "%q is none; write off, suggest, approve or auto", *r.Mode)
+		p.bad(at("mode"), "invalid mode %q: must be off, suggest, approve or auto", *r.Mode)
 	}
 	if r.By != nil && r.By.Empty() {
-		p.bad(at("by"), "is empty; write %s", rollback.Keys())
+		p.bad(at("by"), "is empty: write %s", rollback.Keys())
 	}
 	if m := r.Most; m != nil {
 		for _, n := range []struct {
@@ -181,7 +195,7 @@ func (r *RollbackConfig) check(p *problems, at func(...any) key) {
 			most *int
 		}{{"per_service", m.PerService}, {"all", m.All}} {
 			if n.most != nil && *n.most < 0 {
-				p.bad(at("most", n.key), "%d is negative; write 0 or more", *n.most)
+				p.bad(at("most", n.key), "%d is negative: use 0 or more", *n.most)
 			}
 		}
 	}
@@ -246,21 +260,22 @@ func wayName(c rollback.Config) string {
 	return hex.EncodeToString(sum[:6])
 }
 
-// ways are all ways of rolling back that the catalogue names.
-func (c *Config) ways(rt transport) (map[string]rollback.Way, error) {
+// ways are all ways of rolling back that the catalogue names; what is wrong with one is among the problems.
+func (c *Config) ways(rt transport) map[string]rollback.Way {
 	out := map[string]rollback.Way{}
-	var problems []error
 	for _, s := range c.Services.list {
-		if s.Rollback == nil || s.Rollback.By == nil {
+		if s.Rollback == nil || s.Rollback.By == nil || s.Rollback.By.Empty() {
 			continue
 		}
 		way, err := rollback.New(s.Rollback.By.Placed(c.relative), rt)
 		if err != nil {
-			problems = append(problems, s.at.doc.bad(append(slices.Clone(s.at.key), "rollback", "by"), "%v", err))
+			p := s.at.problems()
+			p.near(s.at.key.with("rollback", "by"), err)
+			c.problems.list = append(c.problems.list, p.list...)
 		}
 		out[wayName(*s.Rollback.By)] = way
 	}
-	return out, errors.Join(problems...)
+	return out
 }
 
 // hooks are the secrets of deploy tools, their files beside the configuration.
@@ -278,14 +293,18 @@ func (c *Config) hooks() intake.Config {
 	return intake.Config{Hooks: out}
 }
 
-// openHooks reads the hooks' secrets and mappings. rt asks Amazon SNS for its certificates.
-func (c *Config) openHooks(rt transport) (intake.Hooks, error) {
-	with := c.hooks()
-	with.Transport = rt
-	hooks, err := intake.NewHooks(with)
-	if err != nil {
-		where, problem, _ := strings.Cut(err.Error(), ": ")
-		return nil, c.doc.bad(key{"hooks", strings.TrimPrefix(where, "hooks.")}, "%s", problem)
+// openHooks reads the hooks' secrets and mappings; what is wrong with one is among the problems. rt asks Amazon SNS for its certificates.
+func (c *Config) openHooks(rt transport) intake.Hooks {
+	all := c.hooks()
+	out := intake.Hooks{}
+	for _, name := range slices.Sorted(maps.Keys(all.Hooks)) {
+		one, err := intake.NewHooks(intake.Config{Hooks: map[string]intake.Hook{name: all.Hooks[name]}, Transport: rt})
+		if err != nil {
+			_, problem, _ := strings.Cut(err.Error(), ": ")
+			c.problems.near(key{"hooks", name}, errors.New(problem))
+			continue
+		}
+		maps.Copy(out, one)
 	}
-	return hooks, nil
+	return out
 }

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"errors"
 	"fmt"
 	"maps"
 	"reflect"
@@ -111,7 +110,7 @@ func (s *octopusSink) open(c *Config, rt transport) (sinks.Sink, error) {
 	return sinks.NewOctopus(o, rt)
 }
 
-const sinkNames = "write cdevents, elasticsearch, github, gitlab, grafana, newrelic or octopus; the daemon's own metrics are at /metrics without any configuration"
+const sinkNames = "use cdevents, elasticsearch, github, gitlab, grafana, newrelic or octopus; the daemon's own metrics are at /metrics without any configuration"
 
 // UnmarshalYAML reads the type first, and then everything by it.
 func (s *SinkConfig) UnmarshalYAML(unmarshal func(any) error) error {
@@ -121,12 +120,12 @@ func (s *SinkConfig) UnmarshalYAML(unmarshal func(any) error) error {
 	}
 	kind, written := all["type"]
 	if !written {
-		s.problem = "is missing; " + sinkNames
+		s.problem = "is missing: " + sinkNames
 		return nil
 	}
 	empty, known := sinkTypes[fmt.Sprint(kind)]
 	if !known {
-		s.problem = fmt.Sprintf("there is no sink of type %q; "+sinkNames, fmt.Sprint(kind))
+		s.problem = fmt.Sprintf("unknown type %q: "+sinkNames, fmt.Sprint(kind))
 		return nil
 	}
 	s.sink = empty()
@@ -153,19 +152,21 @@ func (c *Config) checkSinks(p *problems) {
 	}
 }
 
-// openSinks makes all sinks; it asks nobody.
-func (c *Config) openSinks(rt transport) (map[string]sinks.Sink, error) {
+// openSinks makes all sinks; it asks nobody. What is wrong with one is among the problems.
+func (c *Config) openSinks(rt transport) map[string]sinks.Sink {
 	out := map[string]sinks.Sink{}
-	var problems []error
 	for _, name := range slices.Sorted(maps.Keys(c.Sinks)) {
+		if c.Sinks[name].sink == nil {
+			continue // its type is wrong
+		}
 		sink, err := c.Sinks[name].open(c, rt)
 		if err != nil {
-			problems = append(problems, c.doc.under(key{"sinks", name}, err))
+			c.problems.under(key{"sinks", name}, err)
 			continue
 		}
 		out[name] = sink
 	}
-	return out, errors.Join(problems...)
+	return out
 }
 
 // wanting names the sinks that a verification in this state is written to.

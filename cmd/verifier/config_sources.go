@@ -1,7 +1,6 @@
 package main
 
 import (
-	"errors"
 	"fmt"
 	"maps"
 	"reflect"
@@ -9,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"verifier"
 	"verifier/lifecycle"
 	"verifier/outbound"
 	"verifier/rules"
@@ -142,10 +142,10 @@ func (s *SourceConfig) UnmarshalYAML(unmarshal func(any) error) error {
 	empty, known := sourceTypes[fmt.Sprint(kind)]
 	switch {
 	case !written || kind == nil:
-		s.problem = "is missing; write " + sourceNames()
+		s.problem = "is missing: use " + sourceNames()
 		return nil
 	case !known:
-		s.problem = fmt.Sprintf("there is no source of type %q; write %s", kind, sourceNames())
+		s.problem = fmt.Sprintf("unknown type %q: use %s", kind, sourceNames())
 		return nil
 	}
 	s.source = empty()
@@ -167,29 +167,46 @@ func sourceStructs() (types []reflect.Type) {
 	return types
 }
 
-// backends makes the clients of all sources; it asks nobody.
-func (c *Config) backends(observe func(source, result string, took time.Duration)) (map[string]*sources.Limited, error) {
+// backends makes the clients of all sources; it asks nobody. What is wrong with one is among the problems.
+func (c *Config) backends(observe func(source, result string, took time.Duration)) map[string]*sources.Limited {
 	out := map[string]*sources.Limited{}
-	var problems []error
 	for _, name := range slices.Sorted(maps.Keys(c.Sources)) {
+		if c.Sources[name].source == nil {
+			continue // its type is wrong
+		}
 		backend, err := c.Sources[name].backend(c)
 		if err != nil {
-			problems = append(problems, c.doc.under(key{"sources", name}, err))
+			c.problems.under(key{"sources", name}, err)
 			continue
 		}
 		out[name] = sources.Limit(name, backend, observe)
 	}
-	return out, errors.Join(problems...)
+	return out
 }
 
-// checks are what each source says of a measure before anything is asked.
+// checks are what each source says of a measure before anything is asked; nil where it is not known which sources there are.
 func (c *Config) checks() map[string]rules.CheckMeasure {
 	out := map[string]rules.CheckMeasure{}
+	for _, k := range c.problems.refused {
+		switch {
+		case len(k) == 1 && k[0] == "sources":
+			return nil
+		case len(k) == 2 && k[0] == "sources":
+			out[fmt.Sprint(k[1])] = anyMeasure
+		}
+	}
 	for name, s := range c.Sources {
+		if s.source == nil {
+			out[name] = anyMeasure
+			continue
+		}
 		out[name] = s.check()
 	}
 	return out
 }
+
+// anyMeasure is the check of a source whose type is wrong: nothing more is said of the rules that measure by it.
+func anyMeasure(verifier.Measure) (time.Duration, error) { return 0, nil }
 
 // asBackends is the same sources as the lifecycle knows them.
 func asBackends(limited map[string]*sources.Limited) lifecycle.Backends {

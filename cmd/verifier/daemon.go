@@ -62,41 +62,61 @@ type setup struct {
 
 // load reads the files and makes everything that they speak of. It asks nobody.
 func load(path string, rt transport, log *slog.Logger, observe func(source, result string, took time.Duration)) (*setup, error) {
-	cfg, err := loadConfig(path)
-	if err != nil {
-		return nil, err
-	}
-	return loadFrom(cfg, rt, log, observe)
+	return loadFrom(readConfig(path), rt, log, observe)
 }
 
-func loadFrom(cfg *Config, rt transport, log *slog.Logger, observe func(source, result string, took time.Duration)) (s *setup, err error) {
-	s = &setup{cfg: cfg, catalogue: cfg.catalogue()}
-	if s.sources, err = cfg.backends(observe); err != nil {
-		return nil, err
+// loadFrom makes everything that a configuration speaks of. The error names all that is wrong with it and with its rules.
+func loadFrom(cfg *Config, rt transport, log *slog.Logger, observe func(source, result string, took time.Duration)) (*setup, error) {
+	if cfg.doc == nil && len(cfg.problems.list) > 0 {
+		return nil, cfg.problems.list[0]
 	}
+	s := &setup{cfg: cfg, catalogue: cfg.catalogue(), sources: cfg.backends(observe)}
 	s.backends = asBackends(s.sources)
-	if s.rules, err = rules.Load(cfg.relative(cfg.Rules), cfg.checks()); err != nil {
-		return nil, err
-	}
-	external, err := url.Parse(cfg.URL)
-	if err != nil {
-		return nil, fmt.Errorf("url: %w", err)
-	}
-	if s.alerting, err = alerting.Load(cfg.alert, cfg.path, outbound.Dial(outbound.Config{}), external, log); err != nil {
-		return nil, err
-	}
-	if s.hooks, err = cfg.openHooks(rt); err != nil {
-		return nil, err
-	}
-	if err := cfg.checkReceivers(s.alerting.Receivers(), s.alerting.Pagers); err != nil {
-		return nil, err
-	}
-	if s.sinks, err = cfg.openSinks(rt); err != nil {
+	list := []error{cfg.loadRules(s), cfg.loadAlerting(s, log)}
+	s.hooks, s.sinks, s.ways = cfg.openHooks(rt), cfg.openSinks(rt), cfg.ways(rt)
+	if err := verifier.SortErrors(append(list, cfg.problems.list...)...); err != nil {
 		return nil, err
 	}
 	s.stamp = stampOf(s)
-	s.ways, err = cfg.ways(rt)
-	return s, err
+	return s, nil
+}
+
+// loadRules reads the rules. Their errors show nothing of the files.
+func (c *Config) loadRules(s *setup) (err error) {
+	if c.problems.told(key{"rules"}) || c.doc != nil && c.doc.body == nil && len(c.problems.list) > 0 {
+		return nil // it is not known which they are, or what they measure by
+	}
+	s.rules, err = rules.Load(c.relative(c.Rules), c.checks())
+	return placesOnly(err)
+}
+
+// loadAlerting reads Alertmanager's part, and holds the receivers against the names that the other parts have for them.
+func (c *Config) loadAlerting(s *setup, log *slog.Logger) error {
+	external, err := url.Parse(c.URL)
+	if err != nil {
+		external = &url.URL{} // the address is named as wrong already
+	}
+	var text []byte
+	if c.doc != nil && c.doc.body != nil {
+		text = c.doc.text
+	}
+	if s.alerting, err = alerting.Load(text, c.path, outbound.Dial(outbound.Config{}), external, log); err != nil {
+		return c.doc.shown(err)
+	}
+	c.checkReceivers(c.problems, s.alerting.Receivers(), s.alerting.Pagers)
+	return nil
+}
+
+// placesOnly are the errors without excerpts of the files.
+func placesOnly(err error) error {
+	list := verifier.EachError(err)
+	for i, one := range list {
+		var at *verifier.FileError
+		if errors.As(one, &at) {
+			list[i] = at
+		}
+	}
+	return errors.Join(list...)
 }
 
 // NewDaemon opens the store, takes its lock, listens, and starts nothing yet.

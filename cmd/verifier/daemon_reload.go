@@ -11,10 +11,12 @@ import (
 	"syscall"
 	"time"
 
+	"verifier"
 	"verifier/sources"
 )
 
-// reload reads the files again. Files that are wrong change nothing: the older ones stay in force, and log, metric and console say so.
+// reload reads the files again. Files with errors change nothing: the previous configuration stays in effect, and log, metric and console
+// say so.
 func (d *Daemon) reload(ctx context.Context) {
 	was := d.live()
 	s, err := load(was.cfg.path, d.rt, d.log, d.metrics.Asked)
@@ -32,7 +34,9 @@ func (d *Daemon) reload(ctx context.Context) {
 	}
 	if err != nil {
 		if d.problem.Swap(err.Error()) != err.Error() {
-			d.log.Error("the files on disk are wrong; those of before stay in force", "err", err)
+			for _, one := range verifier.EachError(err) {
+				d.log.Error("configuration error; the previous configuration stays in effect", "err", one)
+			}
 		}
 		d.metrics.Loaded(d.live().rules.Len(), true)
 		return

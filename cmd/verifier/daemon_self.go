@@ -15,6 +15,7 @@ import (
 
 	"verifier"
 	"verifier/outbound"
+	"verifier/words"
 )
 
 // Status is what `verifier status` shows.
@@ -183,9 +184,9 @@ func over(title string) string {
 	return strings.Replace(title, "cannot", "can", 1) + " again"
 }
 
-var namedFile = regexp.MustCompile(`[^\s/\\"]+\.ya?ml\b`)
+var namedFile = regexp.MustCompile(`(?m)(?:^|: |/)([^\s/\\"]+\.ya?ml):`)
 
-// selfTitle says what cannot be read: the source, or the file that the trouble begins with.
+// selfTitle says what cannot be read: the source, or the files whose errors the trouble lists.
 func selfTitle(name, trouble string) string {
 	if sender, ok := strings.CutPrefix(name, quietTrouble); ok {
 		return sender + " is quiet"
@@ -198,7 +199,12 @@ func selfTitle(name, trouble string) string {
 	}
 	what := strings.TrimPrefix(name, "source/")
 	if name == filesTrouble {
-		what = orDefault(namedFile.FindString(trouble), "its files")
+		var files []string
+		for _, file := range namedFile.FindAllStringSubmatch(trouble, -1) {
+			files = append(files, file[1])
+		}
+		slices.Sort(files)
+		what = orDefault(words.List(slices.Compact(files), 3), "its files")
 	}
 	return "verifier cannot read " + what
 }
@@ -292,7 +298,7 @@ func (d *Daemon) keepHeartbeat(ctx context.Context) {
 func sendHeartbeat(ctx context.Context, client *http.Client, address string) error {
 	request, err := http.NewRequestWithContext(ctx, http.MethodGet, address, nil)
 	if err != nil {
-		return errors.New("self.heartbeat.url is no address")
+		return errors.New("self.heartbeat.url is not a URL")
 	}
 	response, err := client.Do(request)
 	var where *url.Error

@@ -91,7 +91,7 @@ func oneOf[T ~string](flag string, value T, words []T) error {
 	if value == "" || contains(words, value) {
 		return nil
 	}
-	return fmt.Errorf("--%s %q is none; write one of %v", flag, value, words)
+	return fmt.Errorf("invalid --%s %q: must be one of %v", flag, value, words)
 }
 
 // listDeploys reads as many pages as it takes; more says that there are others.

@@ -48,7 +48,7 @@ func gate(c *cobra.Command, args []string) error {
 	timeout, _ := f.GetDuration("timeout")
 	switch {
 	case onTrouble != "block" && onTrouble != "allow":
-		return fmt.Errorf("--on-trouble %q is none; write block or allow", onTrouble)
+		return fmt.Errorf("invalid --on-trouble %q: must be block or allow", onTrouble)
 	case override && strings.TrimSpace(reason) == "":
 		return errors.New("--reason is missing: say why, for the record and for the team")
 	case !override && reason != "":

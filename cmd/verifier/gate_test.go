@@ -170,7 +170,7 @@ func TestGateOnTrouble(t *testing.T) {
 		{503, nil, exitTrouble, "503"},
 		{503, []string{"--on-trouble", "block"}, exitTrouble, "503"},
 		{503, []string{"--on-trouble", "allow"}, exitOK, "UNCHECKED"},
-		{503, []string{"--on-trouble", "maybe"}, exitTrouble, "write block or allow"},
+		{503, []string{"--on-trouble", "maybe"}, exitTrouble, "must be block or allow"},
 		{503, []string{"--wait", "--timeout", "100ms"}, exitTrouble, "503"},
 		{503, []string{"--wait", "--timeout", "100ms", "--on-trouble", "allow"}, exitOK, "UNCHECKED"},
 		{200, []string{"--on-trouble", "allow"}, exitOK, "UNCHECKED"}, // some other server's page

@@ -61,7 +61,7 @@ func rootCommand() *cobra.Command {
 		PersistentPreRunE: func(c *cobra.Command, _ []string) error {
 			f := c.Flags().Lookup("format")
 			if f != nil && f.Usage == formatUsage && f.Value.String() != "text" && f.Value.String() != "json" {
-				return fmt.Errorf("--format %q is none; write text or json", f.Value)
+				return fmt.Errorf("invalid --format %q: must be text or json", f.Value)
 			}
 			return nil
 		},

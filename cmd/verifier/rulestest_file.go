@@ -1,18 +1,14 @@
 package main
 
 import (
-	"bytes"
-	"errors"
 	"fmt"
-	"io"
 	"math"
+	"reflect"
 	"regexp"
 	"slices"
 	"strconv"
 	"strings"
 	"time"
-
-	"github.com/goccy/go-yaml"
 
 	"verifier"
 )
@@ -74,12 +70,11 @@ type ruleOutcome struct {
 // testTime is a duration as rules write it.
 type testTime time.Duration
 
-// UnmarshalYAML reads 5m, 90s.
-func (t *testTime) UnmarshalYAML(text []byte) error {
-	s := strings.Trim(strings.TrimSpace(string(text)), `"'`)
-	d, err := time.ParseDuration(s)
+// UnmarshalText reads 5m, 90s.
+func (t *testTime) UnmarshalText(text []byte) error {
+	d, err := time.ParseDuration(string(text))
 	if err != nil || d <= 0 {
-		return &valueError{s, fmt.Errorf("%q is no time; write 90s or 5m", s)}
+		return fmt.Errorf("%q is not a valid duration (try 90s or 5m)", text)
 	}
 	*t = testTime(d)
 	return nil
@@ -93,19 +88,18 @@ var stepToken = regexp.MustCompile(`^(?:(_)|([-+]?[0-9.]+(?:[eE][-+]?[0-9]+)?)(?
 
 const mostTestSteps = 100_000
 
-// UnmarshalYAML reads the notation.
-func (s *steps) UnmarshalYAML(text []byte) error {
-	plain := strings.Trim(strings.TrimSpace(string(text)), `"'`)
-	for _, word := range strings.Fields(plain) {
+// UnmarshalText reads the notation.
+func (s *steps) UnmarshalText(text []byte) error {
+	for _, word := range strings.Fields(string(text)) {
 		m := stepToken.FindStringSubmatch(word)
 		if m == nil {
-			return &valueError{plain, fmt.Errorf("%q is no step; write 5, 5x10 (5 and ten more of it), 0+2x10, or _ and _x3 for steps without data", word)}
+			return fmt.Errorf("%q is not a valid step: write 5, 5x10 (5 and ten more of it), 0+2x10, or _ and _x3 for steps without data", word)
 		}
 		n, more := 1, 0
 		if m[4] != "" {
 			count, err := strconv.Atoi(m[4])
 			if err != nil || count > mostTestSteps {
-				return &valueError{plain, fmt.Errorf("%q: at most %d steps", word, mostTestSteps)}
+				return fmt.Errorf("%q: at most %d steps", word, mostTestSteps)
 			}
 			n, more = count, 1
 		}
@@ -121,7 +115,7 @@ func (s *steps) UnmarshalYAML(text []byte) error {
 			by, _ = strconv.ParseFloat(m[3], 64)
 		}
 		if err != nil || math.IsInf(value, 0) {
-			return &valueError{plain, fmt.Errorf("%q is no number", word)}
+			return fmt.Errorf("%q is not a number", word)
 		}
 		for i := range n + more {
 			*s = append(*s, value+by*float64(i))
@@ -182,18 +176,16 @@ func (d testDeploy) deploy() verifier.Deploy {
 	}
 }
 
-// parseRuleTests reads a file of tests; errors carry line, column and an excerpt.
+// parseRuleTests reads a file of tests; the error names everything that is wrong with it.
 func parseRuleTests(path string, raw []byte) (*ruleTests, error) {
-	f := &ruleTests{path: path, doc: newDocument(path, raw, raw)}
-	d := yaml.NewDecoder(bytes.NewReader(raw), yaml.Strict())
-	if err := d.Decode(f); err != nil {
-		if errors.Is(err, io.EOF) {
-			return nil, fmt.Errorf("%s: the file is empty; write rules: and tests:", path)
-		}
-		if strings.Contains(err.Error(), "ruleTests.Rules") {
-			return nil, f.doc.bad(key{"rules"}, "is no name; write the file or the folder of the rules that are tested")
-		}
-		return nil, f.doc.decodeError(err)
+	doc, problems := parseDocument(path, raw, false)
+	if doc.body == nil && len(problems) == 0 {
+		return nil, fmt.Errorf("%s: the file is empty; write rules: and tests:", path)
+	}
+	f := &ruleTests{path: path, doc: doc}
+	_, more := doc.decode(f, keysOf([]reflect.Type{reflect.TypeFor[ruleTests]()}))
+	if err := verifier.SortErrors(append(problems, more...)...); err != nil {
+		return nil, err
 	}
 	return f, f.check()
 }
@@ -228,15 +220,15 @@ func (f *ruleTests) check() error {
 func (f *ruleTests) checkWords(i int, e ruleExpect) error {
 	verdicts := []string{string(verifier.Passed), string(verifier.FailedState), string(verifier.Undecided)}
 	if e.Verdict != "" && !slices.Contains(verdicts, e.Verdict) {
-		return f.doc.bad(key{"tests", i, "expect", "verdict"}, "%q is none; write %s", e.Verdict, strings.Join(verdicts, ", "))
+		return f.doc.bad(key{"tests", i, "expect", "verdict"}, "invalid verdict %q: must be %s", e.Verdict, strings.Join(verdicts, ", "))
 	}
 	outcomes := []string{string(verifier.Pass), string(verifier.Fail), string(verifier.Inconclusive)}
 	for name, o := range e.Rules {
 		if !slices.Contains(outcomes, o.Outcome) {
-			return f.doc.bad(key{"tests", i, "expect", "rules", name, "outcome"}, "%q is none; write %s", o.Outcome, strings.Join(outcomes, ", "))
+			return f.doc.bad(key{"tests", i, "expect", "rules", name, "outcome"}, "invalid outcome %q: must be %s", o.Outcome, strings.Join(outcomes, ", "))
 		}
 		if o.Reason != "" && !slices.Contains(reasonWords(), o.Reason) {
-			return f.doc.bad(key{"tests", i, "expect", "rules", name, "reason"}, "%q is none; write %s", o.Reason, strings.Join(reasonWords(), ", "))
+			return f.doc.bad(key{"tests", i, "expect", "rules", name, "reason"}, "invalid reason %q: must be %s", o.Reason, strings.Join(reasonWords(), ", "))
 		}
 	}
 	return nil

@@ -17,7 +17,7 @@ import (
 func parseCron(s string) (cron.Schedule, error) {
 	schedule, err := cron.ParseStandard(s)
 	if err != nil {
-		return nil, fmt.Errorf("%q is no cron expression; write five fields like '0 9 1 * *': %w", s, err)
+		return nil, fmt.Errorf("%q is not a valid cron expression (five fields, like '0 9 1 * *'): %w", s, err)
 	}
 	return schedule, nil
 }

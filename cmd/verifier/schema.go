@@ -29,7 +29,7 @@ func printSchema(c *cobra.Command, of string) error {
 		fmt.Fprintln(c.OutOrStdout(), string(text))
 		return nil
 	}
-	return fmt.Errorf("--schema %q is none; write rules or config", of)
+	return fmt.Errorf("invalid --schema %q: must be rules or config", of)
 }
 
 // configSchema is the JSON schema of verifier.yaml, out of the structs that it is decoded into.

@@ -43,8 +43,8 @@ func TestHeartbeatIsSentAtOnceAndHidesItsAddress(t *testing.T) {
 	if err := os.WriteFile(file, []byte("self: {heartbeat: {url: example.com}}"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := loadConfig(file); err == nil || !strings.Contains(err.Error(), "self.heartbeat.url: is no address") {
-		t.Errorf("a heartbeat that is no address: %v", err)
+	if _, err := loadConfig(file); err == nil || !strings.Contains(err.Error(), "self.heartbeat.url: is not a URL") {
+		t.Errorf("a heartbeat that is not a URL: %v", err)
 	}
 }
 
@@ -113,13 +113,13 @@ func TestOwnTroubleSaysWhichFileAndThatItIsOver(t *testing.T) {
 		t.Errorf("it is told as %q: %q", title, text)
 	}
 	f.write("verifier.yaml", config+"nonsense: 1\n")
-	if title, text := heard(2, "verifier.yaml"); title != "🔴 verifier cannot read verifier.yaml" || !strings.Contains(text, "nonsense") {
+	if title, text := heard(2, "verifier.yaml"); title != "🔴 verifier cannot read rules.yaml and verifier.yaml" || !strings.Contains(text, "nonsense") {
 		t.Errorf("it is told as %q: %q", title, text)
 	}
 	f.write("rules.yaml", frontRules)
 	f.write("verifier.yaml", config)
 	title, text := heard(3, "")
-	if title != "🟢 verifier can read verifier.yaml again" || !strings.HasPrefix(text, "It could not from ") || !strings.Contains(text, " CE") || strings.Contains(text, "nonsense") {
+	if title != "🟢 verifier can read rules.yaml and verifier.yaml again" || !strings.HasPrefix(text, "It could not from ") || !strings.Contains(text, " CE") || strings.Contains(text, "nonsense") {
 		t.Errorf("the end is told as %q: %q", title, text)
 	}
 }

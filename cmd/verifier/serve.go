@@ -28,7 +28,7 @@ func serveCommand() *cobra.Command {
 	c := &cobra.Command{
 		Use: "serve", Short: "Run the daemon", Args: cobra.NoArgs,
 		Long: "Run the daemon until SIGINT or SIGTERM; what is in flight is finished within 10 seconds.\n\n" +
-			"Files are read again at SIGHUP and when they change; files that are wrong change nothing.",
+			"Files are read again at SIGHUP and when they change. If they have errors, the previous configuration stays in effect.",
 		RunE: func(c *cobra.Command, _ []string) error {
 			listen, _ := c.Flags().GetString("listen")
 			log, err := logger(c)
@@ -54,7 +54,7 @@ func logger(c *cobra.Command) (*slog.Logger, error) {
 	format, _ := c.Flags().GetString("log-format")
 	var at slog.Level
 	if err := at.UnmarshalText([]byte(level)); err != nil {
-		return nil, fmt.Errorf("--log-level %q is none; write debug, info, warn or error", level)
+		return nil, fmt.Errorf("invalid --log-level %q: must be debug, info, warn or error", level)
 	}
 	options := &slog.HandlerOptions{Level: at}
 	switch format {
@@ -63,5 +63,5 @@ func logger(c *cobra.Command) (*slog.Logger, error) {
 	case "json":
 		return slog.New(slog.NewJSONHandler(c.ErrOrStderr(), options)), nil
 	}
-	return nil, fmt.Errorf("--log-format %q is none; write text or json", format)
+	return nil, fmt.Errorf("invalid --log-format %q: must be text or json", format)
 }

@@ -49,7 +49,7 @@ func statusCommand() *cobra.Command {
 func printStatus(w io.Writer, ask *client, s Status) {
 	fmt.Fprintf(w, "verifier %s: %s, %s running, %s waiting\n", s.Version, words.Count(s.Rules, "rule"), words.CountOf(s.Active, "verification", "verifications"), words.Count(s.Waiting, "action"))
 	if s.Problem != "" {
-		fmt.Fprintln(w, "WARNING: the files on disk are wrong; the previous configuration stays in effect:", s.Problem)
+		fmt.Fprintln(w, "WARNING: the files on disk are wrong; the previous configuration stays in effect:\n ", strings.ReplaceAll(s.Problem, "\n", "\n  "))
 	}
 	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 	for _, name := range slices.Sorted(maps.Keys(s.Sources)) {

@@ -116,11 +116,11 @@ func tokenCreateCommand() *cobra.Command {
 		RunE: func(c *cobra.Command, args []string) error {
 			scopes, _ := c.Flags().GetStringSlice("scope")
 			if len(scopes) == 0 {
-				return fmt.Errorf("--scope is missing: write some of %s", strings.Join(verifier.Scopes, ", "))
+				return fmt.Errorf("--scope is missing: use one or more of %s", strings.Join(verifier.Scopes, ", "))
 			}
 			for _, s := range scopes {
 				if !contains(verifier.Scopes, s) {
-					return fmt.Errorf("--scope %q is none; write some of %s", s, strings.Join(verifier.Scopes, ", "))
+					return fmt.Errorf("invalid --scope %q: must be one of %s", s, strings.Join(verifier.Scopes, ", "))
 				}
 			}
 			secret, hash := web.NewToken()

@@ -79,6 +79,7 @@ type Deploy struct {
 	Place
 	Version         string            `json:"version"`
 	PreviousVersion string            `json:"previous_version,omitempty"` // as sent; used only where the record knows nothing earlier
+	RollsBack       string            `json:"rolls_back,omitempty"`       // id of the deploy that its tool undoes by this one, which puts back the version before
 	Status          Status            `json:"status"`
 	Change          Change            `json:"change"`
 	At              time.Time         `json:"at"`                   // of its end, or of its start while it has none

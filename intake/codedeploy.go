@@ -40,6 +40,12 @@ type codeDeployTrigger struct {
 	CompleteTime string `json:"completeTime"`
 	InstanceID   string `json:"instanceId"`
 	InstanceStat string `json:"instanceStatus"`
+	Rollback     string `json:"rollbackInformation"` // JSON in a text, of codeDeployRollback
+}
+
+// codeDeployRollback says how a deployment and a rollback by CodeDeploy itself belong together.
+type codeDeployRollback struct {
+	Undoes string `json:"RollbackTriggeringDeploymentId"` // at the deployment that rolls back; the one that failed
 }
 
 // codeDeployEvent is EventBridge's.
@@ -91,7 +97,11 @@ func readCodeDeploy(_ *hook, in verifier.Delivery) ([]Event, string, error) {
 	if seconds, err := strconv.ParseFloat(text, 64); err == nil && seconds > 0 && seconds < 1e11 {
 		at, assumed = time.UnixMilli(int64(seconds*1000)).UTC(), false
 	}
-	d := verifier.Deploy{ID: t.DeploymentID, Place: verifier.Place{Service: t.Application, Environment: t.Group}, At: at, AtAssumed: assumed}
+	var back codeDeployRollback
+	_ = json.Unmarshal([]byte(t.Rollback), &back) // empty where nothing is rolled back
+	d := verifier.Deploy{
+		ID: t.DeploymentID, Place: verifier.Place{Service: t.Application, Environment: t.Group}, RollsBack: back.Undoes, At: at, AtAssumed: assumed,
+	}
 	return codeDeployed(d, t.Status, t.InstanceID, t.InstanceStat, t.Region, t.Account)
 }
 

@@ -114,6 +114,9 @@ func (h *hook) apply(e *Event) (why string, skip bool) {
 	if d.ID != "" {
 		d.ID = fittingID(h.name + ":" + d.ID)
 	}
+	if d.RollsBack != "" {
+		d.RollsBack = fittingID(h.name + ":" + d.RollsBack)
+	}
 	for _, entry := range h.entries {
 		if !entry.fits(e.Fields) {
 			continue

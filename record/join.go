@@ -280,6 +280,7 @@ type text struct {
 func texts(d *verifier.Deploy) []text {
 	return []text{
 		{"previous_version", &d.PreviousVersion},
+		{"rolls_back", &d.RollsBack},
 		{"group", &d.Group},
 		{"team", &d.Team},
 		{"by", &d.By},

@@ -17,11 +17,15 @@ type State struct {
 
 // Next takes the place's next deploy in the order of [verifier.Deploy.Before] and returns it with its kind and previous version.
 // A deploy that moves nothing (failed, started, void, or no release) has a previous version too, and a release that did not
-// succeed the kind it would have had. PreviousVersion counts only where nothing was live before.
+// succeed the kind it would have had. PreviousVersion counts only where nothing was live before, and for a deploy by which its tool rolls
+// another back.
 func (s *State) Next(d verifier.Deploy, mode string) verifier.Deploy {
 	d.Previous = s.Live
 	if s.Live == "" {
 		d.Previous = d.PreviousVersion
+	}
+	if d.RollsBack != "" {
+		d.Previous = d.PreviousVersion // what it undoes failed perhaps, and was never live
 	}
 	before := *s
 	if s.Live == "" && d.Previous != "" {
@@ -38,6 +42,8 @@ func (s *State) kind(d verifier.Deploy, mode string) verifier.Kind {
 	switch {
 	case d.Change != verifier.Release:
 		return ""
+	case d.RollsBack != "": // its tool says so
+		return verifier.KindRollback
 	case verifier.SameVersion(d.Previous, d.Version):
 		return verifier.KindRedeploy
 	case d.Previous != "" && Older(d.Version, d.Previous, s.seen, mode):
@@ -74,6 +80,28 @@ func Classify(s *State, next []verifier.Deploy, mode string) []verifier.Deploy {
 		}
 	}
 	return changed
+}
+
+// PutsBack is the fact about a deploy by which its tool rolls another back, with what the record knows of that one: it undoes that
+// version, and bears the version before, which is known when the first fact comes in.
+func PutsBack(known, undone *verifier.Deploy, fact verifier.Deploy) verifier.Deploy {
+	switch {
+	case known != nil:
+		if known.RollsBack != "" {
+			fact.Version, fact.PreviousVersion = known.Version, known.PreviousVersion
+		}
+	case undone != nil && undone.Key() == fact.Key():
+		fact.PreviousVersion = undone.Version
+		if undone.Previous != "" {
+			fact.Version = undone.Previous
+		}
+	}
+	return fact
+}
+
+// LeftBy reports whether a release that moved the live version was left by the next one that did, which is a rollback.
+func LeftBy(d, next verifier.Deploy) bool {
+	return next.Kind == verifier.KindRollback && Same(next.Previous, d.Version)
 }
 
 // Recount classifies all deploys of any places from nothing and returns them in the order of the record.

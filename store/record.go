@@ -87,6 +87,9 @@ func (s *Store) recordOne(t *tx, fact verifier.Deploy, now time.Time, decide Dec
 	if err != nil {
 		return verifier.Receipt{}, err
 	}
+	if fact, err = t.putsBack(known, fact); err != nil {
+		return verifier.Receipt{}, err
+	}
 	joined, changed, err := record.Join(known, fact)
 	if err != nil {
 		return verifier.Receipt{}, err
@@ -114,6 +117,18 @@ func (s *Store) recordOne(t *tx, fact verifier.Deploy, now time.Time, decide Dec
 		}
 	}
 	return t.receipt(fact.ID, true)
+}
+
+// putsBack gives a deploy by which its tool rolls another back the version that it puts back.
+func (t *tx) putsBack(known *verifier.Deploy, fact verifier.Deploy) (verifier.Deploy, error) {
+	if known != nil || fact.RollsBack == "" {
+		return record.PutsBack(known, nil, fact), nil
+	}
+	undone, err := deployIn(t, fact.RollsBack)
+	if errors.Is(err, verifier.ErrNotFound) {
+		return fact, nil
+	}
+	return record.PutsBack(nil, &undone, fact), err
 }
 
 // retell keeps who said what, where a fact says what the record had filled in by itself: that is nothing new, and counts for later facts.
@@ -300,22 +315,26 @@ func (t *tx) stateBefore(place string, at int64, id string, next []verifier.Depl
 // revert notes which releases were left by a rollback, from the one that was live before that time on.
 func (t *tx) revert(place string, at int64) error {
 	type row struct {
-		id       string
-		kind     verifier.Kind
+		d        verifier.Deploy
 		reverted bool
 	}
-	rows, err := collect(t, func(rows *sql.Rows) (r row, err error) { return r, rows.Scan(&r.id, &r.kind, &r.reverted) },
-		`SELECT id, kind, reverted FROM deploys WHERE place = $1 AND live = 1 AND at >= COALESCE((SELECT MAX(at) FROM deploys WHERE place = $1
+	rows, err := collect(t, func(rows *sql.Rows) (r row, err error) {
+		var body string
+		if err := rows.Scan(&body, &r.reverted); err != nil {
+			return r, err
+		}
+		return r, json.Unmarshal([]byte(body), &r.d)
+	}, `SELECT body, reverted FROM deploys WHERE place = $1 AND live = 1 AND at >= COALESCE((SELECT MAX(at) FROM deploys WHERE place = $1
 		AND live = 1 AND at < $2), $2) AND `+visible+` ORDER BY at, id`, place, at)
 	if err != nil {
 		return err
 	}
 	for i, r := range rows {
-		reverted := i+1 < len(rows) && rows[i+1].kind == verifier.KindRollback
+		reverted := i+1 < len(rows) && record.LeftBy(r.d, rows[i+1].d)
 		if reverted == r.reverted {
 			continue
 		}
-		if err := t.know(r.id, func(k *known) { k.reverted = reverted }); err != nil {
+		if err := t.know(r.d.ID, func(k *known) { k.reverted = reverted }); err != nil {
 			return err
 		}
 	}

@@ -107,7 +107,7 @@ func (f *fold) next(rows *sql.Rows) error {
 		}
 		return nil
 	}
-	f.settle(d.now.Kind == verifier.KindRollback)
+	f.settle(f.live != nil && record.LeftBy(f.live.now, d.now))
 	f.live, f.reverted = &d, reverted
 	return nil
 }

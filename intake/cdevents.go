@@ -1,6 +1,8 @@
 package intake
 
 import (
+	"bytes"
+	"encoding/base64"
 	"encoding/json"
 	"fmt"
 	"net/http"
@@ -42,15 +44,7 @@ type cdEvent struct {
 
 // readCDEvents reads that a service was deployed, upgraded or rolled back; what follows in the type is the version of the event.
 func readCDEvents(_ *hook, in verifier.Delivery) ([]Event, string, error) {
-	body := in.Body
-	var cloud struct {
-		SpecVersion string          `json:"specversion"`
-		Data        json.RawMessage `json:"data"`
-	}
-	// Structured: the event is the data. Binary: ce- headers, and the event is the body.
-	if json.Unmarshal(in.Body, &cloud) == nil && len(cloud.Data) > 0 {
-		body = cloud.Data
-	}
+	body := cloudEvent(in.Body)
 	var e cdEvent
 	if err := json.Unmarshal(body, &e); err != nil {
 		return nil, "", verifier.Invalid("body", "is no CDEvent: %v", misread(err))
@@ -81,6 +75,32 @@ func readCDEvents(_ *hook, in verifier.Delivery) ([]Event, string, error) {
 		"subject": e.Subject.ID, "subject_source": e.Subject.Source, "event_source": e.Context.Source, "event_type": kind,
 		"cd_environment": e.Subject.Content.Environment.ID, "artifact": e.Subject.Content.ArtifactID,
 	}}}, "", nil
+}
+
+// cloudEvent is the data of a CloudEvent in structured mode: JSON, JSON in a text, or base64 of it, which Python's SDK sends of data that it was
+// given as bytes. In binary mode, with ce- headers, and without CloudEvents the event is the body, which may be such a text too.
+func cloudEvent(body []byte) []byte {
+	var cloud struct {
+		Data   json.RawMessage `json:"data"`
+		Base64 string          `json:"data_base64"`
+	}
+	if json.Unmarshal(body, &cloud) == nil {
+		switch data, err := base64.StdEncoding.DecodeString(cloud.Base64); {
+		case len(cloud.Data) > 0 && string(cloud.Data) != "null":
+			body = cloud.Data
+		case cloud.Base64 != "" && err == nil:
+			body = data
+		}
+	}
+	body = bytes.TrimSpace(body)
+	var text string
+	if json.Unmarshal(body, &text) == nil {
+		body = []byte(text)
+	}
+	if decoded, err := base64.StdEncoding.DecodeString(string(body)); err == nil && json.Valid(decoded) {
+		body = decoded
+	}
+	return body
 }
 
 // purlVersion is what stands after @ in a package URL (github.com/package-url/purl-spec), before ? and #.

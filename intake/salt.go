@@ -1,9 +1,11 @@
 package intake
 
 import (
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"maps"
+	"math"
 	"slices"
 	"strings"
 	"time"
@@ -71,10 +73,13 @@ func readSalt(_ *hook, in verifier.Delivery) ([]Event, string, error) {
 	}
 	deploy := verifier.Deploy{ID: d.JID, Status: verifier.Started, At: at, AtAssumed: assumed, By: d.User, Expected: d.Minions}
 	if d.ID != "" && len(d.Return) > 0 {
-		ok, why := d.went()
+		ok, why, unknown := d.went()
 		if !ok {
 			deploy.FailedHosts = []string{d.ID}
 			deploy.Labels = map[string]string{"failed": outFirst(why)}
+		}
+		if unknown != "" {
+			deploy.Labels = map[string]string{"unknown": outFirst(unknown)}
 		}
 		deploy.Hosts = []string{d.ID}
 	}
@@ -94,34 +99,99 @@ func outFirst(s string) string {
 }
 
 // went reports whether a return says that all went well: retcode, success and every state, because success alone is true beside a
-// failed state.
-func (d *saltData) went() (ok bool, why string) {
+// failed state. unknown says what could not be read of a return that seems to have gone well.
+func (d *saltData) went() (ok bool, why, unknown string) {
+	failed, unread := saltStatesOf(d.Return)
 	switch {
+	case failed != "":
+		return false, d.ID + ": " + failed, ""
 	case d.RetCode != nil && *d.RetCode != 0:
-		ok, why = false, fmt.Sprintf("%s: retcode %d", d.ID, *d.RetCode)
+		return false, fmt.Sprintf("%s: retcode %d", d.ID, *d.RetCode), ""
 	case d.Success != nil && !*d.Success:
-		ok, why = false, d.ID+": success is false"
-	default:
-		ok = true
+		return false, d.ID + ": success is false", ""
+	case unread != "" && d.RetCode == nil && d.Success == nil:
+		return false, d.ID + ": " + unread, ""
+	case unread != "":
+		return true, "", d.ID + ": " + unread
 	}
-	var states map[string]struct {
-		Result  *bool  `json:"result"` // null: only tested
-		Name    string `json:"name"`
-		Comment any    `json:"comment"`
+	return true, "", ""
+}
+
+// saltTrimmed is what Salt writes for a value that is too large for its event bus (max_event_size).
+const saltTrimmed = "VALUE_TRIMMED"
+
+// saltStatesOf reads the return of a state run: an object of states, or why there is none, as a text or a list of texts. failed is the first
+// state that failed, unread what cannot be told.
+func saltStatesOf(text json.RawMessage) (failed, unread string) {
+	var states map[string]json.RawMessage
+	if json.Unmarshal(text, &states) == nil {
+		return saltFailed(states)
 	}
-	if err := json.Unmarshal(d.Return, &states); err != nil {
-		var bad []string // errors of compilation are a list
-		if json.Unmarshal(d.Return, &bad) == nil && len(bad) > 0 {
-			return false, d.ID + ": " + bad[0]
+	var other any
+	if err := json.Unmarshal(text, &other); err != nil {
+		return "", "its return is not JSON"
+	}
+	switch v := other.(type) {
+	case string:
+		if strings.TrimSpace(v) == saltTrimmed {
+			return "", "Salt left out the return (" + saltTrimmed + ", see max_event_size), so failed states are not known"
 		}
-		return ok, why
-	}
-	for _, s := range states {
-		if s.Result != nil && !*s.Result {
-			return false, fmt.Sprintf("%s: %s: %v", d.ID, s.Name, s.Comment)
+		return saltWords(v), "" // a state run that began returns its states
+	case []any:
+		if len(v) > 0 {
+			return saltWords(v), "" // errors of compilation
+		}
+	case bool:
+		if !v {
+			return "the return is false", ""
 		}
 	}
-	return ok, why
+	return "", ""
+}
+
+// saltFailed reads each state by itself: one that is unlike the others hides none of them.
+func saltFailed(states map[string]json.RawMessage) (failed, unread string) {
+	first := math.MaxFloat64
+	for _, key := range slices.Sorted(maps.Keys(states)) {
+		var state map[string]any
+		if json.Unmarshal(states[key], &state) != nil {
+			if strings.Contains(string(states[key]), saltTrimmed) {
+				unread = fmt.Sprintf("Salt left out the state %s (%s, see max_event_size)", key, saltTrimmed)
+			}
+			continue
+		}
+		result, run := state["result"], first-1
+		if n, ok := state["__run_num__"].(float64); ok {
+			run = n
+		}
+		switch {
+		case result == false, result == "False", result == "false":
+			if failed == "" || run < first {
+				first, failed = run, fmt.Sprintf("%s: %s", cmp.Or(saltWords(state["name"]), key), saltWords(state["comment"]))
+			}
+		case result == saltTrimmed:
+			unread = fmt.Sprintf("Salt left out the result of %s (%s, see max_event_size)", key, saltTrimmed)
+		}
+	}
+	return failed, unread
+}
+
+// saltWords is a text, or several, or anything else as JSON.
+func saltWords(v any) string {
+	switch v := v.(type) {
+	case nil:
+		return ""
+	case string:
+		return strings.TrimSpace(v)
+	case []any:
+		var texts []string
+		for _, one := range v {
+			texts = append(texts, saltWords(one))
+		}
+		return strings.Join(texts, ", ")
+	}
+	text, _ := json.Marshal(v) // unreachable error: it came from JSON
+	return string(text)
 }
 
 // saltTimes are the ways in which Salt writes a time, which is UTC.

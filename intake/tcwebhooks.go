@@ -1,6 +1,7 @@
 package intake
 
 import (
+	"bytes"
 	"encoding/json"
 	"fmt"
 
@@ -18,18 +19,34 @@ var tcWebHooks = tool{
 type tcBuild struct {
 	Result      string      `json:"buildResult"`
 	NotifyType  string      `json:"notifyType"`
-	ID          string      `json:"buildId"`
+	ID          scalar      `json:"buildId"` // a text in the plugin's old templates, a number in new ones
 	Name        string      `json:"buildName"`
 	TypeID      string      `json:"buildTypeId"`
-	Number      string      `json:"buildNumber"`
+	Number      scalar      `json:"buildNumber"`
 	ProjectID   string      `json:"projectId"`
 	ProjectName string      `json:"projectName"`
 	StatusURL   string      `json:"buildStatusUrl"`
 	BranchName  string      `json:"branchName"`
 	AgentHost   string      `json:"agentHostname"`
 	TriggeredBy string      `json:"triggeredBy"`
+	Personal    scalar      `json:"buildIsPersonal"`
 	Parameters  namedValues `json:"extraParameters"`
 	Properties  namedValues `json:"teamcityProperties"`
+}
+
+// scalar is a text, number or truth as a text.
+type scalar string
+
+// UnmarshalJSON takes all of them; what is none is empty. A number keeps all of its digits.
+func (s *scalar) UnmarshalJSON(text []byte) error {
+	var v any
+	d := json.NewDecoder(bytes.NewReader(text))
+	d.UseNumber()
+	if err := d.Decode(&v); err != nil {
+		return err
+	}
+	*s = scalar(worded(v))
+	return nil
 }
 
 // namedValues come as a list of names and values, or as one object.
@@ -89,6 +106,9 @@ func readTCWebHooks(_ *hook, in verifier.Delivery) ([]Event, string, error) {
 	if b.ID == "" {
 		return nil, "", verifier.Invalid("build.buildId", "is missing; choose the template Legacy Webhook (JSON)")
 	}
+	if yes := truth(string(b.Personal)); yes != nil && *yes || b.Properties["teamcity.build.personal"] == "true" || b.Properties["build.is.personal"] == "true" {
+		return nil, personalBuild, nil
+	}
 	var status verifier.Status
 	switch b.NotifyType {
 	case "buildStarted":
@@ -107,9 +127,9 @@ func readTCWebHooks(_ *hook, in verifier.Delivery) ([]Event, string, error) {
 	default:
 		return nil, fmt.Sprintf("%.60q says nothing about how a build went; buildStarted, buildFinished and buildInterrupted do", b.NotifyType), nil
 	}
-	d := verifier.Deploy{ID: b.ID, Version: b.Number, Status: status, At: in.ReceivedAt, AtAssumed: true, By: b.TriggeredBy, URL: b.StatusURL}
+	d := verifier.Deploy{ID: string(b.ID), Version: string(b.Number), Status: status, At: in.ReceivedAt, AtAssumed: true, By: b.TriggeredBy, URL: b.StatusURL}
 	fields := map[string]string{
-		"build_type": b.TypeID, "build_name": b.Name, "project": b.ProjectID, "project_name": b.ProjectName, "number": b.Number, "branch": b.BranchName,
+		"build_type": b.TypeID, "build_name": b.Name, "project": b.ProjectID, "project_name": b.ProjectName, "number": string(b.Number), "branch": b.BranchName,
 		"triggered_by": b.TriggeredBy, "agent_host": b.AgentHost, "notify_type": b.NotifyType, "build_result": b.Result,
 	}
 	for k, v := range b.Properties {

@@ -44,6 +44,7 @@ type teamCityBuild struct {
 			Username string `json:"username"`
 		} `json:"user"`
 	} `json:"triggered"`
+	Personal  bool            `json:"personal"`
 	Canceled  json.RawMessage `json:"canceledInfo"`
 	Revisions struct {
 		Revision []struct {
@@ -75,6 +76,9 @@ func readTeamCity(_ *hook, in verifier.Delivery) ([]Event, string, error) {
 	if b == nil || b.ID == "" {
 		return nil, "", verifier.Invalid("payload.id", "is missing; let teamcity.internal.webhooks.%s.fields keep it", body.EventType)
 	}
+	if b.Personal || b.property("build.is.personal") == "true" {
+		return nil, personalBuild, nil
+	}
 	status, err := b.outcome(body.EventType)
 	if err != nil {
 		return nil, "", err
@@ -85,6 +89,19 @@ func readTeamCity(_ *hook, in verifier.Delivery) ([]Event, string, error) {
 	}
 	d.At, d.AtAssumed, err = b.time(status, in.ReceivedAt)
 	return []Event{{d, b.fields()}}, "", err
+}
+
+// personalBuild is why a personal build is ignored: somebody tries out changes that nobody else has.
+const personalBuild = "it is a personal build, which is no deploy"
+
+// property is a parameter of the build; empty where the event does not have it.
+func (b *teamCityBuild) property(name string) string {
+	for _, p := range b.Properties.Property {
+		if p.Name == name {
+			return p.Value
+		}
+	}
+	return ""
 }
 
 func (b *teamCityBuild) outcome(event string) (verifier.Status, error) {

@@ -12,7 +12,7 @@ import (
 // teamCityList is the builds of the REST API, which are what the webhooks send.
 var teamCityList = listing{example: "https://teamcity.example.com", header: bearer, list: listTeamCity}
 
-const teamCityFields = "nextHref,build(id,number,status,state,branchName,webUrl,startDate,finishDate,buildTypeId,buildType(id,name,projectId,projectName)," +
+const teamCityFields = "nextHref,build(id,number,status,state,personal,branchName,webUrl,startDate,finishDate,buildTypeId,buildType(id,name,projectId,projectName)," +
 	"triggered(user(username)),canceledInfo(timestamp),revisions(count,revision(version)),properties(property(name,value)))"
 
 // listTeamCity asks for builds that run, and for those that ended since; with projects, of these and those below them alone.

@@ -123,9 +123,31 @@ func hostile(v string) verifier.Subject {
 func seeds(f *testing.F) {
 	for _, s := range []string{
 		"checkout", "", `"`, `'`, "`", `\`, `\"`, "\n", "\r\n", "{}", "a\"} or up{b=\"", "\xff", "\xff\"", "\ufffd", "[", `\E.*`, "x|y", ".*", "#", "--",
+		"Production – web-shop", "O'Neill Foods", "[TEST] MyProject", "A Tenant, Inc.", "R&D (EU) #1 🚀", "👩\u200d👩\u200d👧", "50%25", "$(id)", "a;b|c", "-- x", "*/", "=~",
 		"a' OR 'b", "a OR b", "OR", "NOT", "AND", "TO", "&&", "a:b", "*", "?", "/", "[a TO b]", "\u3000", "\\u0022", "{{.Service}}", "$1", "\x00", "a\u2028b", "~2", "^3",
 	} {
 		f.Add(s)
+	}
+}
+
+// TestNamesCanBeWritten holds that whatever is taken as a name can be written in every language, in every kind of literal.
+func TestNamesCanBeWritten(t *testing.T) {
+	for _, name := range []string{"Production – web-shop", "O'Neill Foods", "[TEST] MyProject", "A Tenant, Inc.", "Shop 🚀", "R&D (EU) #1", "50% = 1/2; $HOME", "👩\u200d👩\u200d👧", "a*b?", "{{.Version}}"} {
+		if problem := verifier.NameProblem(name); problem != "" {
+			t.Errorf("%s %s", name, problem)
+		}
+		for lang, texts := range map[Language][]string{
+			PromQL: {`a{s="{{.Service}}"}`, `a{s='{{.Service}}'}`, "a{s=`{{.Service}}`}", `a{s=~"{{.Service}}"}`, "a{s=~`{{.Service}}`}"},
+			LogQL:  {`{s="{{.Service}}"}`, "{s=`{{.Service}}`}", `{s=~"{{.Service}}"} |= "{{.Service}}"`},
+			Lucene: {`s:"{{.Service}}"`},
+			NRQL:   {`SELECT count(*) FROM T WHERE s = '{{.Service}}'`},
+		} {
+			for _, text := range texts {
+				if _, err := Fill(lang, text, hostile(name), time.Minute); err != nil {
+					t.Errorf("%s: %s of %s: %v", lang, text, name, err)
+				}
+			}
+		}
 	}
 }
 

@@ -194,15 +194,18 @@ func (d *Daemon) takeMissed(ctx context.Context, l intake.Listed, started, now t
 	if len(deploys) == 0 {
 		return 0, nil
 	}
-	_, err = recorder{d}.Record(ctx, l.Delivery, deploys)
-	if errors.Is(err, verifier.ErrConflict) || errors.Is(err, verifier.ErrInvalid) {
+	l.Delivery.KeepConflicts = true
+	receipts, err := recorder{d}.Record(ctx, l.Delivery, deploys)
+	if errors.Is(err, verifier.ErrInvalid) {
 		d.log.Warn("a deploy of a tool's list does not fit the record", "hook", l.Delivery.Tool, "delivery", l.Delivery.ID, "err", err)
 		return 0, nil
 	}
-	if err != nil {
-		return 0, err
+	for _, r := range receipts {
+		if r.Conflict == nil {
+			found++
+		}
 	}
-	return len(deploys), nil
+	return found, err
 }
 
 // known is what the record has of the deploy; nil: nothing.

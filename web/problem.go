@@ -33,10 +33,20 @@ func Problem(w http.ResponseWriter, r *http.Request, err error) {
 func noted(w http.ResponseWriter, r *http.Request, status int, err error) {
 	switch status {
 	case http.StatusInternalServerError:
-		slog.Error("cannot answer", "method", r.Method, "path", r.URL.Path, "err", err)
+		logOf(r).Error("cannot answer", "method", r.Method, "path", r.URL.Path, "err", err)
 	case http.StatusUnauthorized:
 		w.Header().Set("WWW-Authenticate", `Basic realm="verifier", charset="UTF-8"`)
 	}
+}
+
+// logKey is where the server keeps its log in a request's context, for what answers without knowing the server.
+type logKey struct{}
+
+func logOf(r *http.Request) *slog.Logger {
+	if log, ok := r.Context().Value(logKey{}).(*slog.Logger); ok {
+		return log
+	}
+	return slog.Default()
 }
 
 func problemOf(err error) problem {

@@ -1,6 +1,7 @@
 package web
 
 import (
+	"context"
 	"errors"
 	"html/template"
 	"net/http"
@@ -93,11 +94,12 @@ func (s *server) headers(next http.Handler) http.Handler {
 		h.Set("Cross-Origin-Opener-Policy", "same-origin")
 		h.Set("Cross-Origin-Resource-Policy", "same-origin")
 		h.Set("Cache-Control", "no-store") // what a token opened stays in no cache
-		next.ServeHTTP(w, r)
+		next.ServeHTTP(w, r.WithContext(context.WithValue(r.Context(), logKey{}, s.Log)))
 	})
 }
 
-// Server has time limits that fit the API: slow readers and senders are cut off, event streams are not.
+// Server has time limits that fit the API: slow readers and senders are cut off, event streams are not. What it says of connections and
+// panics goes to the log by whoever makes it (ErrorLog).
 func Server(addr string, h http.Handler) *http.Server {
 	return &http.Server{
 		Addr: addr, Handler: h, ReadHeaderTimeout: 10 * time.Second, ReadTimeout: 30 * time.Second,

@@ -604,3 +604,27 @@ func TestHeaders(t *testing.T) {
 type nothing struct{}
 
 func (nothing) ServeHTTP(http.ResponseWriter, *http.Request) {}
+
+// broken is a record whose disk is gone.
+type broken struct{ *kept }
+
+func (broken) Deploys(context.Context, verifier.DeployFilter) ([]verifier.Deploy, string, error) {
+	return nil, "", errors.New("disk is gone")
+}
+
+// TestErrorsGoThroughTheHandler logs what is not said to the asker in the format that was asked for, whoever answers.
+func TestErrorsGoThroughTheHandler(t *testing.T) {
+	var said strings.Builder
+	h := New(Config{
+		URL: "http://127.0.0.1:8080", Loopback: true, Zone: time.UTC, Now: func() time.Time { return noon }, Log: slog.New(slog.NewJSONHandler(&said, nil)),
+		Metrics: http.NotFoundHandler(), Banner: func() string { return "" },
+		Intake: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { Problem(w, r, errors.New("tape is gone")) }),
+	}, broken{&kept{}})
+	for _, c := range []struct{ method, path, want string }{{"GET", "/v1/deploys", "disk is gone"}, {"GET", "/", "disk is gone"}, {"POST", "/v1/deploys", "tape is gone"}} {
+		said.Reset()
+		w := ask(h, c.method, c.path, "{}")
+		if want := `"msg":"cannot answer","method":"` + c.method + `","path":"` + c.path + `","err":"` + c.want + `"`; w.Code != 500 || strings.Contains(w.Body.String(), "is gone") || !strings.Contains(said.String(), want) {
+			t.Errorf("%s %s: %d %.200s; the log: %q, want %s", c.method, c.path, w.Code, w.Body, said.String(), want)
+		}
+	}
+}

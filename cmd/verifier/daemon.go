@@ -43,7 +43,9 @@ type Daemon struct {
 
 	missed  missed
 	setup   atomic.Pointer[setup]
-	problem atomic.Value // string: why the last reload failed
+	problem atomic.Value             // string: why the last reload failed
+	start   fixed                    // what a reload cannot change
+	restart atomic.Pointer[[]string] // keys of the files that only a restart would apply
 }
 
 // setup is everything that comes out of the files; a reload replaces it as a whole.
@@ -131,9 +133,8 @@ func NewDaemon(ctx context.Context, path, listen string, log *slog.Logger) (_ *D
 	if err != nil {
 		return nil, err
 	}
-	if listen != "" {
-		first.cfg.Listen = listen
-	}
+	d.start = fixedBy(first.cfg, listen)
+	first.cfg.Listen = d.start.listen
 	if d.agent, err = openAgent(first.cfg, d.rt, log); err != nil {
 		return nil, err
 	}
@@ -193,6 +194,7 @@ func (d *Daemon) wire(cfg *Config) error {
 		Intake: events, Metrics: d.metrics.Handler(), Order: d.order, Presses: d.presses, Gate: d.gate, Known: d.knows, Scope: d.scope, Override: d.overrideGate, Results: d.results, Held: d.runner.Held, Template: sources.Template, Report: d.report, Explain: d.explain, Costs: d.ruleCosts,
 		AlertTest: d.alertTest, Ready: d.ready, Status: d.status, Banner: d.banner,
 	}, marking{d.store, d}))
+	d.server.ErrorLog = slog.NewLogLogger(d.log.Handler(), slog.LevelError)
 	return nil
 }
 

@@ -66,15 +66,6 @@ func (d *Daemon) page(r verifier.Receipt) string {
 	return d.live().cfg.URL + "/verifications/" + url.PathEscape(r.Verification)
 }
 
-// noteMoved counts what changed of a verification, and logs what people look for there.
-func (d *Daemon) noteMoved(before, after verifier.Verification) {
-	d.metrics.Moved(before, after)
-	if before.Overdue == nil && after.Overdue != nil {
-		e := after.Deploy
-		d.log.Warn("a deploy has not ended after twice the usual time", "deploy", e.ID, "service", e.Service, "environment", e.Environment, "version", e.Version, "started", e.Began())
-	}
-}
-
 // order is a person's word on a verification. Who comes too late, or is denied by a guard, is told how things stand.
 func (d *Daemon) order(ctx context.Context, id string, o verifier.Order) (verifier.Verification, error) {
 	v, err := d.runner.Decide(ctx, id, lifecycle.Ordered{Verification: id, Order: o})

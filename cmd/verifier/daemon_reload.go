@@ -6,6 +6,7 @@ import (
 	"os"
 	"os/signal"
 	"path/filepath"
+	"reflect"
 	"slices"
 	"strings"
 	"syscall"
@@ -15,13 +16,52 @@ import (
 	"verifier/sources"
 )
 
+// fixed is what a reload cannot change: it is used at the start alone.
+type fixed struct {
+	listen, store, holdFile, timezone string
+	zone                              *time.Location
+	agent                             *AgentConfig
+	byFlag                            bool // listen is the flag's
+}
+
+func fixedBy(cfg *Config, listen string) fixed {
+	return fixed{listen: orDefault(listen, cfg.Listen), store: cfg.Store, holdFile: cfg.HoldFile, timezone: cfg.Timezone, zone: cfg.zone, agent: cfg.Self.NewRelic, byFlag: listen != ""}
+}
+
+// differs names the keys of a configuration that only a restart would apply.
+func (f fixed) differs(cfg *Config) (keys []string) {
+	for _, k := range []struct {
+		name    string
+		changed bool
+	}{
+		{"listen", !f.byFlag && cfg.Listen != f.listen}, {"self.newrelic", !reflect.DeepEqual(cfg.Self.NewRelic, f.agent)},
+		{"store", cfg.Store != f.store}, {"timezone", cfg.Timezone != f.timezone},
+	} {
+		if k.changed {
+			keys = append(keys, k.name)
+		}
+	}
+	return keys
+}
+
+// keep lets a configuration say what is in effect until the restart.
+func (f fixed) keep(cfg *Config) {
+	cfg.Listen = f.listen
+	if cfg.Store != f.store && cfg.HoldFile == cfg.Store+".hold" {
+		cfg.HoldFile = f.holdFile
+	}
+	cfg.Store, cfg.Timezone, cfg.zone = f.store, f.timezone, f.zone
+}
+
 // reload reads the files again. Files with errors change nothing: the previous configuration stays in effect, and log, metric and console
 // say so.
 func (d *Daemon) reload(ctx context.Context) {
 	was := d.live()
+	var restart []string
 	s, err := load(was.cfg.path, d.rt, d.log, d.metrics.Asked)
 	if err == nil {
-		s.cfg.Listen = was.cfg.Listen
+		restart = d.start.differs(s.cfg)
+		d.start.keep(s.cfg)
 		if s.cfg.bound {
 			s.cfg.URL = linkTo(d.ln.Addr())
 		}
@@ -43,6 +83,10 @@ func (d *Daemon) reload(ctx context.Context) {
 	}
 	d.problem.Store("")
 	d.log.Info("files read again", "rules", s.rules.Len(), "sources", len(s.sources))
+	d.restart.Store(&restart)
+	if len(restart) > 0 {
+		d.log.Warn("a changed key needs a restart", "keys", strings.Join(restart, ", "))
+	}
 }
 
 // lookAtFiles is how often the files are looked at. Looking works where notices do not: network disks, swapped links, editors that
@@ -50,7 +94,7 @@ func (d *Daemon) reload(ctx context.Context) {
 const lookAtFiles = time.Second
 
 // keepFiles reloads at SIGHUP and when a file changes. Files that are wrong are read again at every look: they may name others, which
-// are mended instead.
+// are fixed instead.
 func (d *Daemon) keepFiles(ctx context.Context) {
 	hup := make(chan os.Signal, 1)
 	signal.Notify(hup, syscall.SIGHUP)

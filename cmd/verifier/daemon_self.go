@@ -30,6 +30,7 @@ type Status struct {
 	Hooks     map[string]HookStatus `json:"hooks"`
 	Quiet     []string              `json:"quiet"`   // senders of deploy events that are silent for far longer than is their habit
 	Problem   string                `json:"problem"` // why the files on disk could not be loaded
+	Restart   []string              `json:"restart"` // keys that were changed and need a restart
 	Held      string                `json:"held"`    // the holds in force in words, one a line
 	Holds     []verifier.Hold       `json:"holds"`   // the same
 	Services  []string              `json:"services"`
@@ -38,9 +39,12 @@ type Status struct {
 
 func (d *Daemon) status(ctx context.Context) any {
 	s := d.live()
-	out := Status{Version: version, Rules: s.rules.Len(), Sources: map[string]string{}, Lags: map[string]string{}, Slowed: map[string]string{}, Problem: d.problem.Load().(string), Services: append([]string{}, s.catalogue.ServiceNames()...)}
+	out := Status{Version: version, Rules: s.rules.Len(), Restart: []string{}, Sources: map[string]string{}, Lags: map[string]string{}, Slowed: map[string]string{}, Problem: d.problem.Load().(string), Services: append([]string{}, s.catalogue.ServiceNames()...)}
 	out.Active, out.Waiting, _ = d.store.Counts(ctx)
 	out.Holds, out.Held = d.held(ctx)
+	if keys := d.restart.Load(); keys != nil {
+		out.Restart = append(out.Restart, *keys...)
+	}
 	out.Hooks, out.Quiet = d.missed.status(s.hooks)
 	var err error
 	out.Unclaimed, err = unclaimed(ctx, d.store, s.catalogue)

@@ -51,6 +51,9 @@ func printStatus(w io.Writer, ask *client, s Status) {
 	if s.Problem != "" {
 		fmt.Fprintln(w, "WARNING: the files on disk are wrong; the previous configuration stays in effect:\n ", strings.ReplaceAll(s.Problem, "\n", "\n  "))
 	}
+	if len(s.Restart) > 0 {
+		fmt.Fprintln(w, "WARNING: restart verifier to apply changes of", words.List(s.Restart, len(s.Restart)))
+	}
 	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 	for _, name := range slices.Sorted(maps.Keys(s.Sources)) {
 		fmt.Fprintf(t, "source %s\t%s", name, s.Sources[name])

@@ -5,6 +5,7 @@ import (
 
 	"verifier"
 	"verifier/rules"
+	"verifier/words"
 )
 
 // A rule that could not tell for want of data at the end of the watch is looked at further, at a slow cadence, for as long as it says
@@ -34,6 +35,6 @@ func extended(w verifier.Watched, r verifier.Rule, evidence []verifier.Evidence,
 		return f
 	}
 	f.Outcome, f.Reason, f.At = verifier.Pending, "", nil
-	f.Text = sentence(f.Text) + " It is looked at until " + end.UTC().Format("15:04 MST") + "."
+	f.Text = sentence(f.Text) + " It is looked at until " + words.Time(end, now, c.Zone) + "."
 	return f
 }

@@ -159,7 +159,7 @@ func (r *backtestResult) print(w io.Writer, zone *time.Location) {
 		return
 	}
 	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(t, "\nAT\tSERVICE\tPLACE\tVERSION\tTHEN\tNOW\tIT WAS\tBY")
+	fmt.Fprintln(t, "\nAT ("+zone.String()+")\tSERVICE\tPLACE\tVERSION\tTHEN\tNOW\tIT WAS\tBY")
 	for _, one := range r.Differ {
 		fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\n", one.At.In(zone).Format("2006-01-02 15:04"), one.Service, one.Place, one.Version,
 			cmp.Or(string(one.Then), "-"), cmp.Or(string(one.Now), "-"), one.Why, strings.Join(one.By, " "))

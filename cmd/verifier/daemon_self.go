@@ -215,11 +215,7 @@ func selfTitle(name, trouble string) string {
 
 // moment is a time as people read it, with its day where that is not today's.
 func moment(t, now time.Time, zone *time.Location) string {
-	t = t.In(zone)
-	if t.Format(time.DateOnly) != now.In(zone).Format(time.DateOnly) {
-		return t.Format("2 Jan 15:04 MST")
-	}
-	return t.Format("15:04 MST")
+	return words.Time(t, now, zone)
 }
 
 // selfName is the trouble that an incident tells of: its id without the time.

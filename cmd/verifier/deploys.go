@@ -127,7 +127,7 @@ func printDeploys(w io.Writer, list []verifier.Deploy, cfg *Config) {
 			kind += " (corrected)"
 		}
 		fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\n",
-			d.At.In(cfg.zone).Format("2006-01-02 15:04"), d.Service, d.Where(), d.Version, d.Status, kind, d.Previous, d.By, d.ID)
+			stamp(d.At, cfg.zone), d.Service, d.Where(), d.Version, d.Status, kind, d.Previous, d.By, d.ID)
 	}
 	t.Flush()
 }
@@ -138,13 +138,13 @@ func deploysVoidCommand() *cobra.Command {
 		if err != nil {
 			return err
 		}
-		return withRecord(c, func(s *store.Store, _ *Config) error {
+		return withRecord(c, func(s *store.Store, cfg *Config) error {
 			d, err := s.VoidDeploy(c.Context(), args[0], whoami(), reason, time.Now())
 			if err != nil {
 				return err
 			}
 			return printed(c, d, func(w io.Writer) {
-				fmt.Fprintf(w, "%s %s of %s is void\n", d.Place, d.Version, d.At.UTC().Format(time.RFC3339))
+				fmt.Fprintf(w, "%s %s in %s, deployed %s, is void\n", d.Service, d.Version, d.Where(), stamp(d.At, cfg.zone))
 			})
 		})
 	}}
@@ -223,7 +223,7 @@ func deploysShowCommand() *cobra.Command {
 			return printed(c, out, func(w io.Writer) {
 				printDeploys(w, []verifier.Deploy{d}, cfg)
 				for _, a := range audit {
-					fmt.Fprintf(w, "\n%s  %s by %s: %s\n", a.At.In(cfg.zone).Format("2006-01-02 15:04"), a.What, a.By, a.Reason)
+					fmt.Fprintf(w, "\n%s  %s by %s: %s\n", stamp(a.At, cfg.zone), a.What, a.By, a.Reason)
 					if a.Detail != "" {
 						fmt.Fprintf(w, "  before: %s\n", a.Detail)
 					}

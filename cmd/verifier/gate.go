@@ -84,7 +84,7 @@ func gate(c *cobra.Command, args []string) error {
 			Text: "the gate could not be asked, and --on-trouble allow lets it pass", Reasons: []verifier.GateProblem{}, At: time.Now().UTC(),
 		}
 	}
-	if err := printed(c, a, func(w io.Writer) { printGate(w, a) }); err != nil {
+	if err := printed(c, a, func(w io.Writer) { printGate(w, ask, a) }); err != nil {
 		return err
 	}
 	return gateExit(a)
@@ -160,7 +160,7 @@ func gateMark(r verifier.GateReason) string {
 	return "?"
 }
 
-func printGate(w io.Writer, a verifier.GateAnswer) {
+func printGate(w io.Writer, ask *client, a verifier.GateAnswer) {
 	said := strings.ToUpper(string(a.Outcome))
 	if a.Allowed && a.Outcome != verifier.GatePassed {
 		said += ", LET THROUGH"
@@ -173,7 +173,7 @@ func printGate(w io.Writer, a verifier.GateAnswer) {
 		fmt.Fprintf(w, "  %s %-15s %s\n", gateMark(r.Reason), r.Reason, r.Text)
 	}
 	if o := a.Override; o != nil {
-		fmt.Fprintf(w, "  overridden by %s until %s: %s\n", o.By, o.Until.UTC().Format("2006-01-02 15:04 UTC"), o.Reason)
+		fmt.Fprintf(w, "  overridden by %s until %s: %s\n", o.By, ask.when(o.Until), o.Reason)
 	}
 }
 

@@ -106,7 +106,7 @@ func printDeliveries(w io.Writer, list []verifier.Delivery, body bool, zone *tim
 	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 	fmt.Fprintln(t, "AT\tHOOK\tOUTCOME\tID\tWHY")
 	for _, d := range list {
-		fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%s\n", d.ReceivedAt.In(zone).Format("2006-01-02 15:04:05"), d.Tool, d.Outcome, d.ID, d.Problem)
+		fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%s\n", stampSeconds(d.ReceivedAt, zone), d.Tool, d.Outcome, d.ID, d.Problem)
 		if body {
 			_ = t.Flush() // the writer's error is the caller's to see
 			fmt.Fprintf(w, "%s\n", strings.TrimSpace(string(d.Body)))
@@ -231,7 +231,7 @@ func (r *replay) one(ctx context.Context, s *store.Store, hooks intake.Hooks, d 
 
 func (r *replay) print(w io.Writer, apply bool, zone *time.Location) {
 	for _, one := range r.Replayed {
-		at := one.At.In(zone).Format("2006-01-02 15:04:05")
+		at := stampSeconds(one.At, zone)
 		for _, d := range one.Deploys {
 			fmt.Fprintf(w, "%s  %s %s  %s, %s (%s)\n", at, one.Tool, one.Delivery, d.Place, d.Version, d.Status)
 		}

@@ -157,7 +157,7 @@ func tokenCreateCommand() *cobra.Command {
 
 func tokenListCommand() *cobra.Command {
 	c := &cobra.Command{Use: "list", Short: "List the tokens", Args: cobra.NoArgs, RunE: func(c *cobra.Command, _ []string) error {
-		return withRecord(c, func(s *store.Store, _ *Config) error {
+		return withRecord(c, func(s *store.Store, cfg *Config) error {
 			list, err := s.Tokens(c.Context())
 			if err != nil {
 				return err
@@ -166,7 +166,7 @@ func tokenListCommand() *cobra.Command {
 				t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 				fmt.Fprintln(t, "NAME\tSCOPES\tCREATED\tUSED\tEXPIRES")
 				for _, k := range list {
-					fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%s\n", k.Name, strings.Join(k.Scopes, ","), k.Created.Format("2006-01-02"), dayOr(k.Used, "never"), dayOr(k.Expires, "never"))
+					fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%s\n", k.Name, strings.Join(k.Scopes, ","), stamp(k.Created, cfg.zone), stampOr(k.Used, cfg.zone, "never"), stampOr(k.Expires, cfg.zone, "never"))
 				}
 				t.Flush()
 			})
@@ -175,13 +175,6 @@ func tokenListCommand() *cobra.Command {
 	addStoreFlags(c)
 	addFormatFlag(c)
 	return c
-}
-
-func dayOr(t *time.Time, otherwise string) string {
-	if t == nil {
-		return otherwise
-	}
-	return t.UTC().Format("2006-01-02 15:04")
 }
 
 func tokenRemoveCommand() *cobra.Command {

@@ -49,6 +49,11 @@ func (s *server) newest(ctx context.Context, q *query, page *verifier.Page, p *v
 			q.wrong(f.name, "is missing; newest is about one place")
 		}
 	}
+	if len(q.bad) == 0 {
+		if err := s.knows(ctx, p.Environment); err != nil {
+			return err
+		}
+	}
 	var err error
 	*p, err = s.aimKnown(ctx, q, *p)
 	page.Limit, *noTarget = 1, p.Target == ""

@@ -27,6 +27,8 @@ func TestUnknownNamesDecideNothing(t *testing.T) {
 		{"gate cart edge 9.9", exitFailed, "held by local: disk"},
 		{"gate shop LIVE 9.9", exitFailed, "held by local: disk"},
 		{"explain shop prodction", exitTrouble, `did you mean "production"?`},
+		{"rollback shop prodction", exitTrouble, `did you mean "production"?`},
+		{"mark bad shop prodction --cause disk", exitTrouble, `did you mean "production"?`},
 		{"explain shop stage", exitOK, "shop in staging"},
 		{"hold add --environment prodction --reason disk", exitTrouble, `environments[0]: unknown environment "prodction"`},
 		{"hold add --environment prd* --reason disk", exitTrouble, `"prd*" matches no known environment`},

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -82,12 +83,25 @@ func (c *Config) scheduled(s store.Schedule, now time.Time) verifier.Effects {
 			return verifier.Effects{} // it came and went while the daemon was down
 		}
 		until := begun.Add(f.For)
-		return verifier.Effects{Holds: []verifier.Hold{{
+		return verifier.Effects{Holds: []verifier.Hold{c.recorded(verifier.Hold{
 			ID: fmt.Sprintf("freeze-%d-%d", i, begun.Unix()), By: "verifier.yaml", Reason: orDefault(f.Reason, "freeze by schedule"), At: begun,
 			Until: &until, Services: f.Services, Environments: f.Environments, Teams: f.Teams, Stops: stopsOr(f.Stops),
-		}}}
+		})}}
 	}
 	return verifier.Effects{}
+}
+
+// recorded is a hold by the names that deploys are recorded under: aliases are replaced.
+func (c *Config) recorded(h verifier.Hold) verifier.Hold {
+	catalogue := c.catalogue()
+	h.Services, h.Environments = slices.Clone(h.Services), slices.Clone(h.Environments)
+	for i, service := range h.Services {
+		h.Services[i] = catalogue.Canonical(verifier.Place{Service: service}).Service
+	}
+	for i, environment := range h.Environments {
+		h.Environments[i] = catalogue.Canonical(verifier.Place{Environment: environment}).Environment
+	}
+	return h
 }
 
 // lastStart is when the freeze that is on at that time began, the latest where several overlap; zero when none is on.

@@ -120,3 +120,14 @@ func TestAlertTestThroughTheCommand(t *testing.T) {
 		t.Errorf("a receiver that is not there: %d %s", code, out)
 	}
 }
+
+// TestFreezesNameAliases lets a freeze over an alias hold the environment and the service that it stands for.
+func TestFreezesNameAliases(t *testing.T) {
+	c := &Config{Environments: []EnvironmentConfig{{Name: "production", Aliases: []string{"live"}}}}
+	c.Services.list = make([]ServiceConfig, 1)
+	c.Services.list[0].Match.Service, c.Services.list[0].Aliases = "checkout", []string{"Shop.Checkout"}
+	h := c.recorded(verifier.Hold{Environments: []string{"Live", "stag*"}, Services: []string{"shop.checkout", "pay*"}})
+	if got := strings.Join(append(h.Environments, h.Services...), " "); got != "production stag* checkout pay*" {
+		t.Errorf("it holds %s", got)
+	}
+}

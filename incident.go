@@ -62,6 +62,21 @@ type Member struct {
 	Labels       map[string]string `json:"labels,omitempty"`
 }
 
+// Headline is the title with how things stand at a glance: red pages, orange does not, yellow may be over, green is.
+func (in Incident) Headline() string {
+	switch {
+	case in.Easing:
+		return "🟡 " + in.Title
+	case in.Resolved != nil && !in.News, in.News && in.Labels["outcome"] == string(Passed):
+		return "🟢 " + in.Title
+	case in.Kind == IncidentReport:
+		return in.Title
+	case in.Severity == SeverityPage:
+		return "🔴 " + in.Title
+	}
+	return "🟠 " + in.Title
+}
+
 // Link is one thing to press or to open under a message.
 type Link struct {
 	Text string `json:"text"`

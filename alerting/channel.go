@@ -100,7 +100,7 @@ func alertOf(in verifier.Incident, kind string) *alert.Alert {
 		}
 	}
 	annotations := model.LabelSet{
-		"title": model.LabelValue(title(in)), "text": model.LabelValue(in.Text), "url": model.LabelValue(in.URL), "links": model.LabelValue(writeLinks(in.Links)),
+		"title": model.LabelValue(in.Headline()), "text": model.LabelValue(in.Text), "url": model.LabelValue(in.URL), "links": model.LabelValue(writeLinks(in.Links)),
 	}
 	// what receivers copied from an Alertmanager call them
 	annotations["summary"], annotations["description"] = annotations["title"], annotations["text"]
@@ -123,22 +123,6 @@ func alertOf(in verifier.Incident, kind string) *alert.Alert {
 		a.EndsAt = *in.Resolved
 	}
 	return a
-}
-
-func title(in verifier.Incident) string {
-	switch {
-	case in.Easing:
-		return "🟡 " + in.Title
-	case in.Resolved != nil:
-		return "🟢 " + in.Title
-	case in.Kind == verifier.IncidentReport:
-		return in.Title
-	case in.Labels["outcome"] == string(verifier.Passed):
-		return "🟢 " + in.Title
-	case in.Severity == verifier.SeverityPage:
-		return "🔴 " + in.Title
-	}
-	return "🟠 " + in.Title
 }
 
 // headerSafe percent-escapes what no header may hold.

@@ -115,7 +115,7 @@ func TestIcons(t *testing.T) {
 		"🔴": {Severity: verifier.SeverityPage}, "🟠": {Severity: verifier.SeverityWarn}, "🟢": {Severity: verifier.SeverityPage, Resolved: &resolved},
 		"🟡": {Severity: verifier.SeverityPage, Easing: true},
 	} {
-		if got := title(in); !strings.HasPrefix(got, want) {
+		if got := in.Headline(); !strings.HasPrefix(got, want) {
 			t.Errorf("%+v is %q, want %s", in, got, want)
 		}
 	}

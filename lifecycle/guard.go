@@ -252,7 +252,7 @@ func (g *guarding) whyNoTarget() string {
 	case 1:
 		return "the only earlier version, " + versions[0] + ", is known to be bad"
 	}
-	return "all " + words.Count(len(versions), "earlier version") + " are known to be bad: " + words.List(versions, 3)
+	return "the earlier versions (" + words.List(versions, 3) + ") are known to be bad"
 }
 
 func (g *guarding) knownBad() (bool, string) {

@@ -280,8 +280,8 @@ func needsPerson(v *verifier.Verification) bool {
 		return v.Rollback.Stuck
 	case verifier.RollbackApproved:
 		return page && v.Rollback.Paused != nil && v.Rollback.Paused.Long
-	case verifier.RollbackConfirmed, verifier.RollbackRecovered:
-		return false
+	case verifier.RollbackConfirmed, verifier.RollbackRecovered, verifier.RollbackDenied:
+		return false // denied: a person has decided
 	case verifier.RollbackCancelled:
 		return page && v.Rollback.Reason != recoveredReason && !dismissed(v)
 	case verifier.RollbackVetoed:

@@ -1,6 +1,7 @@
 package lifecycle
 
 import (
+	"fmt"
 	"slices"
 	"strings"
 	"time"
@@ -245,6 +246,8 @@ func (c *change) waitingText(v *verifier.Verification) said {
 	switch {
 	case r.Paused != nil && r.State == verifier.RollbackApproved:
 		return said{title: "The rollback to " + r.To + " is paused: " + waits, detail: "It goes on if that deploy fails or has no end"}
+	case r.State == verifier.RollbackProposed && r.To == "" && len(r.Candidates) == 1:
+		return said{title: "Roll back to " + r.Candidates[0] + "?", detail: "It is the only earlier version, and not known to be good"}
 	case r.State == verifier.RollbackProposed && r.To == "":
 		return said{title: "Which version to roll back to: " + orList(r.Candidates) + "?", detail: "No earlier version is known to be good"}
 	case r.State == verifier.RollbackProposed && r.Mode == verifier.ModeSuggest:
@@ -267,7 +270,7 @@ func (c *change) waitingText(v *verifier.Verification) said {
 func (c *change) confirmedText(v *verifier.Verification) said {
 	r := v.Rollback
 	if r.Unclear == nil {
-		return said{title: r.To + " is back; checking whether it helped", detail: byText("Deployed", r), easing: true}
+		return said{title: r.To + " is back; checking whether it helped", detail: byText("Rolled back", r), easing: true}
 	}
 	out := said{title: r.To + " is back; " + unclearText(r.Unclear.Reason), easing: true}
 	if after := r.Unclear.After; after != nil && after.Text != "" {
@@ -456,4 +459,10 @@ func (c *change) clock(t time.Time, layout string) string {
 	return t.In(zone).Format(layout + " MST")
 }
 
-func spell(d time.Duration) string { return words.Duration(d) }
+// spell is how long something takes; whole hours stay hours up to two days, as people write them in the configuration.
+func spell(d time.Duration) string {
+	if d >= time.Hour && d <= 48*time.Hour && d%time.Hour == 0 {
+		return fmt.Sprintf("%d h", d/time.Hour)
+	}
+	return words.Duration(d)
+}

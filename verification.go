@@ -46,6 +46,9 @@ type Verification struct {
 	WayBack   *WayBack     `json:"way_back,omitempty"`  // what the tool said when the watch began, where it can be asked
 	Answers   string       `json:"answers,omitempty"`   // the verification whose rollback this deploy is
 	Overdue   *time.Time   `json:"overdue,omitempty"`   // when it was told that the deploy takes twice as long as usual
+	Unproven  bool         `json:"unproven,omitempty"`  // no version to go back to was known to be good when the watch began
+	Behind    string       `json:"behind,omitempty"`    // the verification whose verdict it waits for before it begins
+	Mended    *time.Time   `json:"mended,omitempty"`    // when a change that joined had undone what failed
 	Late      bool         `json:"late,omitempty"`      // recorded later than act_within after its own time: tells nobody
 
 	Revision int64     `json:"revision"`
@@ -132,11 +135,12 @@ const (
 	GuardEnvironment    GuardReason = "environment"
 )
 
-// GuardAnswer is what one guard said: denied or not, and why in words.
+// GuardAnswer is what one guard said: denied or not, and why in words. Pending: it can be asked only when a rule has failed.
 type GuardAnswer struct {
-	Guard  GuardReason `json:"guard"`
-	Denies bool        `json:"denies"`
-	Text   string      `json:"text"`
+	Guard   GuardReason `json:"guard"`
+	Denies  bool        `json:"denies"`
+	Text    string      `json:"text"`
+	Pending bool        `json:"pending,omitempty"`
 }
 
 // Rollback is the way back of one verification.

@@ -91,7 +91,7 @@ func (c *change) succeeded(d verifier.Deploy) {
 	c.suspect(d)
 	running := c.running(d)
 	switch {
-	case c.overtaken(d):
+	case c.cutShort(d):
 		c.supersededAtOnce(v, d, answered)
 	case joins(d) && running != nil && answered == nil && !c.mends(d):
 		c.join(running, d, v)
@@ -115,7 +115,7 @@ func neverBegan(v *verifier.Verification) bool {
 	return v.Rules == "" && (v.Ended == nil || v.State == verifier.Superseded && v.Reason != joinedReason)
 }
 
-// supersededAtOnce is the end of a deploy that arrives after a newer one did. A rollback that it answers has not helped.
+// supersededAtOnce is the end of a deploy that arrives after a newer one did.
 func (c *change) supersededAtOnce(v *verifier.Verification, d verifier.Deploy, answered *verifier.Verification) {
 	if v == nil {
 		v = c.open(d)
@@ -217,12 +217,25 @@ func (c *change) begin(v *verifier.Verification, d verifier.Deploy, answered *ve
 		return
 	}
 	c.out.RuleSet = &verifier.RuleSet{Hash: hash, Rules: rules}
-	c.askWayBack(v)
+	if v.Answers == "" {
+		v.Behind = c.unjudgedBefore(d)
+	}
+	if v.Behind == "" {
+		v.Unproven = c.unproven(d)
+		c.askWayBack(v)
+	}
 	v.Until = d.LastChange().Add(longestWatch(rules))
 	v.DueAt = v.From.Add(shortestStep(rules))
 	for i := range rules {
 		v.Findings = append(v.Findings[:i:i], pending(rules[i], v))
 	}
+	c.lineUp(v)
+}
+
+// unproven reports whether the release could not be rolled back by itself, since no version before it is known to be good.
+func (c *change) unproven(d verifier.Deploy) bool {
+	to, _ := record.LastGood(c.scene.History, d)
+	return to == "" && !joins(d) && c.service(d).Rollback.Mode != verifier.ModeOff
 }
 
 // answers notes whose rollback the deploy is, and compares it with the same stretch. One that was never watched has none.
@@ -251,7 +264,7 @@ func joins(d verifier.Deploy) bool {
 // running is the watch of the place that still asks, of a deploy that landed before d.
 func (c *change) running(d verifier.Deploy) *verifier.Verification {
 	for _, v := range c.scene.Watches {
-		if v.ID != d.ID && v.Ended == nil && v.Deploy.Status == verifier.Succeeded && v.Deploy.Before(d) {
+		if v.ID != d.ID && v.Ended == nil && v.Deploy.Status == verifier.Succeeded && v.Deploy.Before(d) && !d.At.After(c.lastStep(v)) {
 			return c.watch(v.ID)
 		}
 	}
@@ -269,6 +282,9 @@ func (c *change) join(running *verifier.Verification, d verifier.Deploy, own *ve
 		lookAgain(running, rules)
 	}
 	running.Joined = append(running.Joined, joined)
+	if !mending(*running).IsZero() {
+		running.Until = latest(running.Until, d.At.Add(longestWatch(rules)))
+	}
 	if own != nil {
 		own.Deploy = d
 		c.close(own, verifier.Superseded, joinedReason)
@@ -281,7 +297,8 @@ func (c *change) joinLater(v *verifier.Verification) {
 		return
 	}
 	for _, old := range c.scene.Watches {
-		if old.Ended == nil && old.State.Watching() && old.Deploy.Status == verifier.Succeeded && joins(old.Deploy) && v.Deploy.Before(old.Deploy) {
+		if old.Ended == nil && old.State.Watching() && old.Deploy.Status == verifier.Succeeded && joins(old.Deploy) && v.Deploy.Before(old.Deploy) &&
+			!old.Deploy.At.After(c.lastStep(*v)) {
 			own := c.watch(old.ID)
 			c.join(v, own.Deploy, own)
 		}
@@ -298,11 +315,11 @@ func (c *change) overtaken(d verifier.Deploy) bool {
 	return false
 }
 
-// supersede ends the watches over what d replaced. A failed one stays failed, and is asked about no more. One that has only
-// started begins anew if its deploy ends later.
+// supersede ends the watches over what d replaced, as far as d cuts them short. A failed one stays failed, and is asked about no more.
+// One that has only started begins anew if its deploy ends later.
 func (c *change) supersede(d verifier.Deploy) {
 	for _, old := range c.scene.Watches {
-		if old.ID == d.ID || old.Ended != nil || !old.Deploy.Before(d) {
+		if old.ID == d.ID || old.Ended != nil || !old.Deploy.Before(d) || c.wholeBefore(old, d) {
 			continue
 		}
 		v := c.watch(old.ID)

@@ -146,7 +146,11 @@ func settledRule(v verifier.Verification, r verifier.Rule) bool {
 	if i < 0 || !v.Findings[i].Decided() {
 		return false
 	}
-	return !v.Findings[i].RollsBack() || !mayStillAct(v)
+	f := v.Findings[i]
+	if f.Outcome == verifier.Fail && f.Counts() && !mending(v).IsZero() {
+		return false
+	}
+	return !f.RollsBack() || !mayStillAct(v)
 }
 
 // mayStillAct reports whether a failed rule is looked at further: the countdown asks whether the trouble is over.

@@ -17,6 +17,11 @@ func baselineOf(s *verifier.Scene, d verifier.Deploy, rules []verifier.Rule) *ve
 		return nil
 	}
 	settled, since := live.Deploy.At.Add(longestSettle(rules)), live.Deploy.At
+	if b, changed := afterOtherChange(s.History, d, live.Deploy); b != nil {
+		return b
+	} else if changed.After(live.Deploy.At) {
+		settled = changed.Add(longestSettle(rules))
+	}
 	if judged.State == verifier.FailedState { // and dismissed, if it gets that far: what looked bad by chance is nothing to compare with
 		since = time.Time{}
 		if judged.Ended != nil && judged.Ended.After(settled) {
@@ -39,6 +44,26 @@ func baselineOf(s *verifier.Scene, d verifier.Deploy, rules []verifier.Rule) *ve
 		from = settled
 	}
 	return &verifier.Baseline{From: from, Until: end, Version: live.Deploy.Version, Since: since}
+}
+
+// afterOtherChange looks at the configurations, toggles and the like between the live release and d. Where the last of them that was
+// judged failed, what followed is nothing to compare with: its own baseline is handed on. Where it passed, changed is its time.
+func afterOtherChange(history []verifier.Past, d, live verifier.Deploy) (b *verifier.Baseline, changed time.Time) {
+	for _, p := range history { // newest first
+		if p.Deploy.Change == verifier.Release || p.Deploy.ID == d.ID || p.Deploy.Void || !p.Deploy.Before(d) || !live.Before(p.Deploy) {
+			continue
+		}
+		bad := p.State == verifier.FailedState && (p.Deploy.Mark == nil || !p.Deploy.Mark.Good)
+		switch {
+		case bad && p.Baseline != nil:
+			inherited := *p.Baseline
+			inherited.Of = p.Deploy.ID
+			return &inherited, time.Time{}
+		case p.State == verifier.Passed:
+			return nil, p.Deploy.At
+		}
+	}
+	return nil, time.Time{}
 }
 
 // before is the release that was live when d landed, and the one whose watch speaks of it: where it was deployed once more during

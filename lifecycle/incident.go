@@ -12,7 +12,7 @@ import (
 // update brings the incident of a failed verification up to date, opening it where there is none. Nobody hears of a deploy that
 // was recorded too late to matter.
 func (c *change) update(v *verifier.Verification) {
-	if v.State != verifier.FailedState && v.Incident == "" && !c.troubled(v) || v.Late {
+	if v.State != verifier.FailedState && v.Incident == "" && !c.troubled(v) || v.Late || v.Incident == "" && c.passedSince(v) {
 		return
 	}
 	in := c.incidentOf(v)

@@ -23,6 +23,9 @@ func (c *change) judged(e Judged) error {
 	if len(e.Evidence) > 0 {
 		c.out.Evidence = append(c.out.Evidence, verifier.EvidenceOf{Verification: v.ID, Evidence: e.Evidence})
 	}
+	if e.Undone == verifier.Pass {
+		c.mended(v)
+	}
 	if v.Ended == nil {
 		c.observe(v, e)
 	}
@@ -32,6 +35,9 @@ func (c *change) judged(e Judged) error {
 
 func (c *change) observe(v *verifier.Verification, e Judged) {
 	v.DueAt = e.Next
+	if c.waitsBehind(v) {
+		return
+	}
 	if v.Deploy.Status == verifier.Started && c.unended(v) {
 		return
 	}
@@ -45,7 +51,7 @@ func (c *change) observe(v *verifier.Verification, e Judged) {
 		c.failed(v, e)
 	}
 	if !anyPending(v.Findings) {
-		c.finished(v)
+		c.finished(v, e)
 	}
 }
 
@@ -90,9 +96,9 @@ func (c *change) failed(v *verifier.Verification, e Judged) {
 func dismissed(v *verifier.Verification) bool { return v.Mark != nil && v.Mark.Good }
 
 // finished ends a watch of which nothing more is to be learned.
-func (c *change) finished(v *verifier.Verification) {
+func (c *change) finished(v *verifier.Verification, e Judged) {
 	if v.State == verifier.FailedState {
-		if !c.now.Before(v.Until) && !countsDown(v) {
+		if !c.now.Before(v.Until) && !countsDown(v) && e.Undone != verifier.Pending {
 			c.end(v)
 		}
 		return
@@ -135,6 +141,7 @@ func (c *change) concluded(v *verifier.Verification) {
 	if v.State == verifier.Passed || v.State == verifier.Undecided {
 		c.tellVerdict(v)
 	}
+	c.wakeBehind(v)
 }
 
 // answered carries the verdict on a rollback's own deploy back to the rollback. Where there is none, nobody can tell whether it helped.

@@ -29,7 +29,7 @@ func (c *change) rolls(v *verifier.Verification, d verifier.Deploy) bool {
 
 // asksFor reports whether the watch asks its questions: the deploy is live, at least on some hosts.
 func asksFor(v verifier.Verification) bool {
-	return v.Ended == nil && (v.Deploy.Status == verifier.Succeeded || v.Deploy.Mixed() && v.Rules != "")
+	return v.Ended == nil && v.Behind == "" && (v.Deploy.Status == verifier.Succeeded || v.Deploy.Mixed() && v.Rules != "")
 }
 
 // landed is the end of a deploy that was watched while it went on.
@@ -37,7 +37,7 @@ func (c *change) landed(v *verifier.Verification, d verifier.Deploy) {
 	answered := c.confirm(d)
 	c.stopOlder(d)
 	c.suspect(d)
-	if c.overtaken(d) {
+	if c.cutShort(d) {
 		c.supersededAtOnce(v, d, answered)
 		return
 	}

@@ -263,6 +263,7 @@ func (r *Runner) look(ctx context.Context, w verifier.Watched, world World, sour
 	e.Next = next(w, evidence, e.Findings, sources, wait, now).Add(r.crowd.delay(w.Verification.ID, shortestStep(w.Rules)))
 	e.Recovered, e.RecoveredBy = recovered(w, evidence, sources, world.Zone, now)
 	e.Relapsed = relapsed(w, evidence, sources, now)
+	e.Undone = undone(w, evidence, sources, now)
 }
 
 // logRefused logs passes that the rules' self-check took back just now: each is a bug of this program.
@@ -286,7 +287,7 @@ func (r *Runner) saved(v verifier.Verification, err error) {
 
 // quiet reports whether a wake changed nothing but evidence and numbers: then no scene is needed.
 func quiet(v verifier.Verification, e Judged, now time.Time) bool {
-	if !asksFor(v) || v.Deploy.Status == verifier.Started || v.Rollback != nil && waits(v.Rollback.State) || e.Relapsed {
+	if !asksFor(v) || v.Deploy.Status == verifier.Started || v.Rollback != nil && waits(v.Rollback.State) || e.Relapsed || e.Undone == verifier.Pass {
 		return false
 	}
 	if len(failing(e.Findings)) != len(failing(v.Findings)) {

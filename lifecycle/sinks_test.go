@@ -87,7 +87,7 @@ func TestEveryEndIsWritten(t *testing.T) {
 		"never ended":   {func(s *sim) string { s.started("x", "1.1"); s.run(2 * time.Hour); return "x" }, "cancelled"},
 		"late and older": {func(s *sim) string {
 			return s.fact("x", "0.9", verifier.Succeeded, at(s.clock.Add(-48*time.Hour))).Verification
-		}, "superseded"},
+		}, "inconclusive"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

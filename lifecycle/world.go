@@ -54,6 +54,7 @@ type Judged struct {
 	RecoveredBy  string   // that in words
 	Shared       []string // nil when nobody was asked
 	Relapsed     bool     // a rollback was called off, and a rule that asked for it fails again since
+	Undone       verifier.Outcome // whether a change that joined the failed watch has undone the fault; empty where none may have
 	Next         time.Time
 	Rules        []verifier.Rule
 }

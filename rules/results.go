@@ -25,7 +25,7 @@ func judgeResults(r verifier.Rule, results []verifier.TestResult, from, until ti
 			continue
 		}
 		failed := float64(t.Failed)
-		f.Value, f.Count, f.Exposure, f.Link = &failed, failed, float64(t.Tests), t.URL
+		f.Value, f.Count, f.Exposure, f.Link, f.Samples = &failed, failed, float64(t.Tests), t.URL, max(1, t.Tests)
 		if crosses(*r.Limit, failed) {
 			f.Outcome, f.Reason, f.Limit, f.To = verifier.Fail, verifier.LimitCrossed, r.Limit.Above, t.At
 			f.Text = fmt.Sprintf("%d of %d tests of %s failed%s.", t.Failed, t.Tests, t.Name, firstTests(t))

@@ -70,6 +70,11 @@ func (c *change) guard(v *verifier.Verification, a asked) guarded {
 // Guards is what every guard would say of rolling back the verification now, and the version it would go back to.
 func (w World) Guards(s *verifier.Scene, v verifier.Verification, now time.Time) (answers []verifier.GuardAnswer, to string, candidates []string) {
 	g := w.guard(s, &v, asked{}, now)
+	for i, a := range g.answers {
+		if a.Guard == verifier.GuardTooFewSamples && len(failing(v.Findings)) == 0 {
+			g.answers[i] = verifier.GuardAnswer{Guard: a.Guard, Pending: true, Text: "asked when a rule has failed"}
+		}
+	}
 	return g.answers, g.to, g.candidates
 }
 
@@ -233,17 +238,23 @@ func (g *guarding) noTarget() (bool, string) {
 	case g.to != "":
 		return false, "back to " + g.to
 	case len(g.candidates) > 0:
-		return false, "no earlier version is known to be good; a person may choose among " + strings.Join(g.candidates, ", ")
+		return false, "no earlier version has passed its watch here or was marked good; a person may choose among " + strings.Join(g.candidates, ", ")
 	}
 	return true, g.whyNoTarget()
 }
 
-// whyNoTarget says why there is nothing to go back to: nothing was there, or all that was is known to be bad.
+// whyNoTarget says why there is nothing to go back to: nothing was there, all that was is known to be bad, or it is live already.
 func (g *guarding) whyNoTarget() string {
 	var versions []string
 	for _, p := range g.scene.History { // newest first
-		if p.Deploy.MovesLive() && p.Deploy.Before(g.v.Deploy) && p.Deploy.Version != g.v.Deploy.Version && !slices.Contains(versions, p.Deploy.Version) {
+		same := func(v string) bool { return record.Same(v, p.Deploy.Version) }
+		if p.Deploy.MovesLive() && p.Deploy.Before(g.v.Deploy) && !same(g.v.Deploy.Version) && !slices.ContainsFunc(versions, same) {
 			versions = append(versions, p.Deploy.Version)
+		}
+	}
+	for _, v := range versions {
+		if !record.Condemned(g.scene.History, v) {
+			return v + " is live already, and no version before it is known to be good"
 		}
 	}
 	switch len(versions) {

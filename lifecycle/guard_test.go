@@ -298,3 +298,56 @@ func TestChargedToWhatItDependsOn(t *testing.T) {
 		t.Errorf("the environment is held: %s", g.environment)
 	}
 }
+
+// TestNoTargetSaysWhy: nothing live before, nothing proven, all bad, or live already.
+func TestNoTargetSaysWhy(t *testing.T) {
+	for want, change := range map[string]func(*stage){
+		"back to 1.0": func(*stage) {},
+		"no version was live here before": func(st *stage) {
+			st.scene.History = st.scene.History[:1]
+		},
+		"no earlier version has passed its watch here or was marked good; a person may choose among 1.0, 0.9": func(st *stage) {
+			st.scene.History[1].State, st.scene.History[2].State = verifier.Undecided, ""
+		},
+		"all 2 earlier versions are known to be bad: 1.0, 0.9": func(st *stage) {
+			st.scene.History[1].State, st.scene.History[2].State = verifier.FailedState, verifier.FailedState
+		},
+	} {
+		st := newStage()
+		change(st)
+		answers, _, _ := st.world().Guards(&st.scene, st.v, begin)
+		i := slices.IndexFunc(answers, func(a verifier.GuardAnswer) bool { return a.Guard == verifier.GuardNoTarget })
+		if answers[i].Text != want {
+			t.Errorf("%q, want %q", answers[i].Text, want)
+		}
+	}
+}
+
+// TestGuardsBeforeAVerdict: what only a failing rule can answer is pending and denies nothing.
+func TestGuardsBeforeAVerdict(t *testing.T) {
+	st := newStage()
+	st.v.Findings = nil
+	answers, _, _ := st.world().Guards(&st.scene, st.v, begin)
+	for _, a := range answers {
+		if a.Denies || a.Pending != (a.Guard == verifier.GuardTooFewSamples) {
+			t.Errorf("%+v", a)
+		}
+	}
+}
+
+// TestUnproven says on day 0 that nothing can be rolled back yet, until one version has passed.
+func TestUnproven(t *testing.T) {
+	t.Parallel()
+	s := newSim(t, verifier.ModeAuto)
+	for i, name := range []string{"1.0", "1.1", "1.2"} { // 1.0 has nothing to be compared with
+		id := s.deploy("checkout", name).Verification
+		s.run(30 * time.Minute)
+		if v := s.get(id); v.Unproven != (i < 2) {
+			t.Errorf("%s: unproven %v (%s)", name, v.Unproven, v.State)
+		}
+	}
+	s.policy(func(p *verifier.RollbackPolicy) { p.Mode = verifier.ModeOff })
+	if v := s.get(s.deploy("cart", "1.0").Verification); v.Unproven {
+		t.Error("said of a service that is not to be rolled back")
+	}
+}

@@ -50,10 +50,10 @@ type Judged struct {
 	Revision     int64
 	Findings     []verifier.Finding
 	Evidence     []verifier.Evidence
-	Recovered    bool     // at the end of the countdown: every rule that asked for the rollback is back inside its limit
-	RecoveredBy  string   // that in words
-	Shared       []string // nil when nobody was asked
-	Relapsed     bool     // a rollback was called off, and a rule that asked for it fails again since
+	Recovered    bool             // at the end of the countdown: every rule that asked for the rollback is back inside its limit
+	RecoveredBy  string           // that in words
+	Shared       []string         // nil when nobody was asked
+	Relapsed     bool             // a rollback was called off, and a rule that asked for it fails again since
 	Undone       verifier.Outcome // whether a change that joined the failed watch has undone the fault; empty where none may have
 	Next         time.Time
 	Rules        []verifier.Rule

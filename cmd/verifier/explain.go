@@ -285,15 +285,26 @@ func printExplanation(w io.Writer, e Explanation) {
 		fmt.Fprintf(w, ", a person would choose among %s", strings.Join(e.Candidates, ", "))
 	}
 	fmt.Fprintln(w)
+	if e.To == "" && e.Mode != verifier.ModeOff {
+		fmt.Fprintln(w, "  "+unprovenText(e.Place))
+	}
 	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 	for _, g := range e.Guards {
-		answer := "lets it"
-		if g.Denies {
-			answer = "DENIES"
+		answer := "ok"
+		switch {
+		case g.Pending:
+			answer = "not asked yet"
+		case g.Denies:
+			answer = "blocks"
 		}
 		fmt.Fprintf(t, "  %s\t%s\t%s\n", g.Guard, answer, g.Text)
 	}
 	t.Flush()
+}
+
+// unprovenText says why nothing can be rolled back in the place, and what to do about it.
+func unprovenText(p verifier.Place) string {
+	return fmt.Sprintf("%s cannot be rolled back automatically yet: no version has passed its watch there or was marked good. To mark the live one: verifier mark good DEPLOY", p)
 }
 
 func printExplainedRule(w io.Writer, r ExplainedRule) {

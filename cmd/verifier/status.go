@@ -89,6 +89,19 @@ func printWatches(w io.Writer, ask *client, watches []verifier.Verification) {
 		fmt.Fprintln(t, strings.Join([]string{ask.when(d.At), d.Service, d.Where(), d.Version, string(v.State), rollbackText(v.Rollback), v.ID}, "\t"))
 	}
 	t.Flush()
+	printUnproven(w, watches)
+}
+
+// printUnproven names the places in which nothing can be rolled back yet: of each the latest watch counts.
+func printUnproven(w io.Writer, watches []verifier.Verification) {
+	seen := map[string]bool{}
+	for _, v := range watches {
+		key := v.Deploy.Place.Key()
+		if !seen[key] && v.Unproven && v.State != verifier.Passed && (v.Mark == nil || !v.Mark.Good) {
+			fmt.Fprintln(w, unprovenText(v.Deploy.Place))
+		}
+		seen[key] = true
+	}
 }
 
 // rollbackText is a rollback's state in a table.

@@ -42,20 +42,10 @@ func (c *change) unjudgedBefore(d verifier.Deploy) string {
 	if live == nil {
 		return ""
 	}
-	if v := c.present(live.Deploy.ID); v != nil && v.Ended == nil && v.State.Watching() && v.Rules != "" {
+	if v := c.asItStands(live.Deploy.ID); v != nil && v.Ended == nil && v.State.Watching() && v.Rules != "" {
 		return v.ID
 	}
 	return ""
-}
-
-// present is the verification as it is in this decision, not to be changed.
-func (c *change) present(id string) *verifier.Verification {
-	for _, v := range c.watches {
-		if v.ID == id {
-			return v
-		}
-	}
-	return c.scene.Watch(id)
 }
 
 // lineUp lets the watches over later releases wait for v's verdict, as far as they have seen nothing yet.

@@ -144,13 +144,13 @@ func (g *guarding) newer() (bool, string) {
 	}
 	muddled := g.muddled()
 	if muddled != nil && !g.asked.person && g.service.Rollback.Mode == verifier.ModeAuto {
-		return true, "a change of kind " + g.changedAt(*muddled) + " and may be the cause; only a person can roll back"
+		return true, g.changedAt(*muddled) + ", which may be the cause; only a person can roll back"
 	}
 	if d := g.underWay(g.scene, g.v, g.now); d != nil {
 		return false, fmt.Sprintf("%s was started at %s; the rollback waits for its end", d.Version, words.Time(d.At, g.now, g.Zone))
 	}
 	if muddled != nil {
-		return false, "no newer release; a change of kind " + g.changedAt(*muddled) + " and may be the cause"
+		return false, "no newer release; " + g.changedAt(*muddled) + ", which may be the cause"
 	}
 	return false, "no newer release"
 }
@@ -171,16 +171,20 @@ func (g *guarding) deployedAt(d verifier.Deploy) string {
 	return d.By + " deployed " + d.Version + " at " + words.Time(d.At, g.now, g.Zone)
 }
 
-// changedAt is "toggle was deployed by ben at 14:05 UTC".
+// changedAt is "ben deployed a toggle change at 14:05 UTC".
 func (g *guarding) changedAt(d verifier.Deploy) string {
-	text := string(d.Change) + " was deployed"
+	did := "deployed"
 	if d.Status == verifier.Started {
-		text = string(d.Change) + " was started"
+		did = "started"
 	}
-	if d.By != "" {
-		text += " by " + d.By
+	what, at := "a "+string(d.Change)+" change", " at "+words.Time(d.At, g.now, g.Zone)
+	if d.Change == verifier.Infra {
+		what = "an infra change"
 	}
-	return text + " at " + words.Time(d.At, g.now, g.Zone)
+	if d.By == "" {
+		return what + " was " + did + at
+	}
+	return d.By + " " + did + " " + what + at
 }
 
 // sameAgain reports whether newer is the same version once more.

@@ -309,7 +309,7 @@ func TestNoTargetSaysWhy(t *testing.T) {
 		"no earlier version has passed its watch here or was marked good; a person may choose among 1.0, 0.9": func(st *stage) {
 			st.scene.History[1].State, st.scene.History[2].State = verifier.Undecided, ""
 		},
-		"all 2 earlier versions are known to be bad: 1.0, 0.9": func(st *stage) {
+		"all 2 earlier versions are known to be bad: 1.0 and 0.9": func(st *stage) {
 			st.scene.History[1].State, st.scene.History[2].State = verifier.FailedState, verifier.FailedState
 		},
 	} {

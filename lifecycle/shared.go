@@ -26,7 +26,8 @@ func (r *Runner) shared(ctx context.Context, w verifier.Watched, e Judged, sourc
 	ctx, cancel := context.WithTimeout(ctx, sharedTimeout)
 	defer cancel()
 	now := r.Now()
-	others, err := r.Store.PassedRecently(ctx, v.Deploy.Environment, now.Add(-sharedSince), now.Add(-rule.Watch), 4*sharedServices)
+	before := earlier(now.Add(-rule.Watch), v.From) // a rollback that waited is sent long after its watch
+	others, err := r.Store.PassedRecently(ctx, v.Deploy.Environment, now.Add(-sharedSince), before, 4*sharedServices)
 	r.failed("look for other services", err)
 	var worse []string
 	asked := 0

@@ -109,6 +109,8 @@ func rollbackText(r *verifier.Rollback) string {
 	switch {
 	case r == nil:
 		return "-"
+	case r.Paused != nil:
+		return string(r.State) + ", paused for " + r.Paused.Version
 	case r.To == "":
 		return string(r.State)
 	}

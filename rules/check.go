@@ -28,8 +28,9 @@ func (l *loader) add(r rule, base verifier.Rule, p place) {
 		l.bad(p, []string{"off"}, "a rule of its own is never off; write override: NAME with select and off: true")
 	}
 	resolved := r.apply(base)
-	resolved.Name, resolved.Where = r.Name, p.line()
+	resolved.Name, resolved.Where = r.Name, p.where()
 	resolved.Select = r.Select.over(base.Select)
+	l.checkPercent(r, resolved, p)
 	resolved.Settle += l.check(resolved, 0, p)
 	l.set.rules = append(l.set.rules, resolved)
 }
@@ -37,6 +38,9 @@ func (l *loader) add(r rule, base verifier.Rule, p place) {
 // override checks what a rule becomes, and keeps the change.
 func (l *loader) override(o waiting) {
 	i := slices.IndexFunc(l.set.rules, func(r verifier.Rule) bool { return strings.EqualFold(r.Name, o.rule.Override) })
+	if i < 0 && slices.ContainsFunc(l.wrong, func(name string) bool { return strings.EqualFold(name, o.rule.Override) }) {
+		return // what is wrong with that rule is said already
+	}
 	if i < 0 {
 		l.bad(o.place, []string{"override"}, "there is no rule %s%s", o.rule.Override, didYouMean(o.rule.Override, l.known()))
 		return
@@ -52,6 +56,7 @@ func (l *loader) override(o waiting) {
 	}
 	out.sel = o.rule.Select.over(base)
 	if o.rule.Off == nil || !*o.rule.Off {
+		l.checkPercent(o.rule, o.rule.apply(target), o.place)
 		out.window = l.check(o.rule.apply(target), target.Settle, o.place)
 	}
 	l.set.overrides = append(l.set.overrides, out)
@@ -63,6 +68,15 @@ func (l *loader) known() []string {
 		names = append(names, r.Name)
 	}
 	return names
+}
+
+// checkPercent refuses percentages of what is no share.
+func (l *loader) checkPercent(r rule, resolved verifier.Rule, p place) {
+	if unit := resolved.Measure.Unit; unit != "" && unit != "1" && unit != "%" {
+		for _, key := range r.inPercent() {
+			l.bad(p, strings.Split(key, "."), "the rule measures %s, which has no percentages; write the number of %s, or compare: {tolerate: 25%%}", unit, unit)
+		}
+	}
 }
 
 // check names what is wrong with a resolved rule, and gives how far its query looks back. whole is a settle that has such a stretch
@@ -112,7 +126,6 @@ func (l *loader) checkTimes(r verifier.Rule, bad func(string, string, ...any)) {
 	switch {
 	case r.Every < shortestStep:
 		bad("every", "%s is too short; write 100ms or more", length(r.Every))
-		return
 	case r.Watch < r.Every:
 		bad("watch", "%s is shorter than one step (every: %s); write more", length(r.Watch), length(r.Every))
 	case r.Watch > longestWatch:
@@ -234,7 +247,8 @@ func (l *loader) checkMeasure(m verifier.Measure, bad func(string, string, ...an
 		return 0
 	case m.Source == "":
 		bad("measure", "source is missing; write the name of one of verifier.yaml's sources")
-		return 0
+	}
+	switch {
 	case len(questions) == 0:
 		bad("measure", "asks for nothing; write count, ratio, percentile, average, patterns, promql, nrql or query")
 		return 0
@@ -244,13 +258,12 @@ func (l *loader) checkMeasure(m verifier.Measure, bad func(string, string, ...an
 	}
 	if m.Value != "" && m.HTTP == "" {
 		bad("measure.value", "is of http alone: an expression over its JSON answer")
-		return 0
 	}
-	if problem := incomplete(m); problem != "" {
-		bad("measure."+questions[0], "%s", problem)
-		return 0
+	problem := incomplete(m)
+	if problem != "" {
+		bad("measure."+questions[0], problem)
 	}
-	if l.sources == nil {
+	if l.sources == nil || m.Source == "" {
 		return 0
 	}
 	check, known := l.sources[m.Source]
@@ -261,6 +274,9 @@ func (l *loader) checkMeasure(m verifier.Measure, bad func(string, string, ...an
 			return 0
 		}
 		bad("measure.source", "%s is none of verifier.yaml's sources (%s)%s", m.Source, strings.Join(names, ", "), didYouMean(m.Source, names))
+		return 0
+	}
+	if problem != "" || m.Value != "" && m.HTTP == "" {
 		return 0
 	}
 	window, err := check(m)

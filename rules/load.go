@@ -35,7 +35,7 @@ const firstRule = `rules:
     limit: {above: 10, within: 5m}
 `
 
-// Load reads the rules of a file, or of all *.yaml and *.yml files of a folder. sources are the checks by source name; with nil
+// Load reads the rules of a file, or of all *.yaml and *.yml files of a folder, which inherit the defaults of its defaults.yaml. sources are the checks by source name; with nil
 // neither names nor queries are checked. The error names everything that is wrong, each with file, line, column and what to write.
 func Load(path string, sources map[string]CheckMeasure) (*Set, error) {
 	files, err := filesOf(path)
@@ -43,11 +43,25 @@ func Load(path string, sources map[string]CheckMeasure) (*Set, error) {
 		return nil, err
 	}
 	l := &loader{set: &Set{files: files}, sources: sources, names: map[string]string{}}
-	for _, f := range files {
+	var all []read
+	for _, name := range files {
+		f, ok := l.read(name)
+		if !ok {
+			continue
+		}
+		if name != path && isDefaults(name) {
+			l.share(f)
+		}
+		all = append(all, f)
+	}
+	for _, f := range all {
 		l.file(f)
 	}
 	for _, o := range l.waiting {
 		l.override(o)
+	}
+	if len(l.problems) == 0 && len(l.set.rules) == 0 {
+		l.problems = append(l.problems, fmt.Errorf("%s: it has defaults and no rules; write a file with rules: beside them", path))
 	}
 	if len(l.problems) > 0 {
 		return nil, errors.Join(l.problems...)
@@ -84,6 +98,9 @@ type loader struct {
 	sources  map[string]CheckMeasure
 	names    map[string]string // where each rule stands
 	waiting  []waiting
+	wrong    []string // rules that could not be read whole
+	partly   bool     // the rule at hand is one of these
+	shared   read     // the folder's defaults
 	problems []error
 }
 
@@ -99,6 +116,7 @@ type place struct {
 	file  string
 	tree  *ast.File
 	index int
+	base  string // the file of defaults that it inherits
 }
 
 // token is where a key of the rule stands, or else what it is in, or the rule itself.
@@ -127,12 +145,29 @@ func (p place) line() string {
 	return p.file // unreachable: the rule was read from there
 }
 
+// where is line with the file of defaults that the rule inherits.
+func (p place) where() string {
+	if p.base == "" {
+		return p.line()
+	}
+	return p.line() + " (defaults: " + p.base + ")"
+}
+
 func (l *loader) bad(p place, keys []string, format string, args ...any) {
+	if l.partly && lacks(keys, format) {
+		return
+	}
 	at := strings.Join(keys, ".")
 	if at != "" {
 		at += ": "
 	}
 	l.problems = append(l.problems, problem(p.file, p.token(keys...), at+fmt.Sprintf(format, args...)))
+}
+
+// lacks reports whether a mistake is that something is not there.
+func lacks(keys []string, format string) bool {
+	key := strings.Join(keys, ".")
+	return key == "" || (key == "measure" || key == "limit") && !strings.Contains(format, "at once") || strings.HasPrefix(format, "needs ")
 }
 
 // problem is what is wrong with file, line, column and an excerpt.
@@ -145,38 +180,78 @@ func problem(file string, at *token.Token, what string) error {
 	return fmt.Errorf("%w\n%s", place, strings.TrimRight(excerpt.PrintErrorToken(at, false), "\n"))
 }
 
-func (l *loader) file(name string) {
+// read is one file as it is written.
+type read struct {
+	ruleFile
+	name  string
+	tree  *ast.File
+	wrong map[int]bool // rules of which a part could not be read, -1 for anything else
+}
+
+func (l *loader) read(name string) (read, bool) {
 	text, err := readFile(name)
 	if err != nil {
 		l.problems = append(l.problems, err)
-		return
-	}
-	var f ruleFile
-	err = yaml.NewDecoder(strings.NewReader(string(text)), yaml.Strict()).Decode(&f)
-	if err != nil && !errors.Is(err, io.EOF) {
-		l.problems = append(l.problems, fileError(name, err))
-		return
+		return read{}, false
 	}
 	tree, err := parser.ParseBytes(text, 0)
 	if err != nil {
 		l.problems = append(l.problems, fileError(name, err))
-		return
+		return read{}, false
 	}
 	if len(tree.Docs) > 1 && tree.Docs[1].Body != nil {
 		l.problems = append(l.problems, problem(name, tree.Docs[1].Body.GetToken(), "a second document begins; write one, and other files for the rest"))
 	}
-	if len(f.Rules) == 0 {
-		l.problems = append(l.problems, fmt.Errorf("%s: it has no rules; write rules: with at least one", name))
+	f, wrong := l.decode(name, tree)
+	return read{f, name, tree, wrong}, true
+}
+
+func (l *loader) file(f read) {
+	if len(f.Rules) == 0 && len(f.wrong) == 0 && f.name != l.shared.name {
+		l.problems = append(l.problems, fmt.Errorf("%s: it has no rules; write rules: with at least one", f.name))
 	}
-	base := first(f.Defaults, f.Team)
+	base := first(l.shared.Defaults, f.Team, f.Defaults)
 	for i, r := range f.Rules {
-		p := place{name, tree, i}
-		if r.Override != "" {
+		p := place{f.name, f.tree, i, l.sharedBy(f)}
+		switch {
+		case f.wrong[i] && r.Override == "" && r.Name != "":
+			l.wrong = append(l.wrong, r.Name)
+			l.partly = true // what it lacks may be what was taken out
+			l.add(r, base, p)
+			l.partly = false
+		case f.wrong[i]:
+		case r.Override != "":
 			l.waiting = append(l.waiting, waiting{r, f.Team, p})
-			continue
+		default:
+			l.add(r, base, p)
 		}
-		l.add(r, base, p)
 	}
+}
+
+// isDefaults reports whether a file of a folder holds the defaults of all others.
+func isDefaults(name string) bool {
+	base := filepath.Base(name)
+	return base == "defaults.yaml" || base == "defaults.yml"
+}
+
+// share reads the folder's file of defaults.
+func (l *loader) share(f read) {
+	if f.Team != "" {
+		l.problems = append(l.problems, fmt.Errorf("%s: team: not allowed in the folder's defaults, which all files inherit; write it in the team's own file", f.name))
+	}
+	if l.shared.name != "" {
+		l.problems = append(l.problems, fmt.Errorf("%s: the folder's defaults are in %s already; keep one of the two", f.name, l.shared.name))
+		return
+	}
+	l.shared = f
+}
+
+// sharedBy is where the defaults stand that a file inherits, empty where there are none.
+func (l *loader) sharedBy(f read) string {
+	if l.shared.name == "" || l.shared.name == f.name {
+		return ""
+	}
+	return l.shared.name
 }
 
 func readFile(name string) ([]byte, error) {
@@ -237,7 +312,7 @@ func keysOf(t reflect.Type, keys []string) []string {
 	for t.Kind() == reflect.Pointer || t.Kind() == reflect.Slice || t.Kind() == reflect.Map {
 		t = t.Elem()
 	}
-	if t.Kind() != reflect.Struct || t == reflect.TypeFor[when]() {
+	if t.Kind() != reflect.Struct || t == reflect.TypeFor[when]() || t == reflect.TypeFor[amount]() {
 		return keys
 	}
 	for i := range t.NumField() {

@@ -86,23 +86,29 @@ func (s *Set) Files() []string { return s.files }
 // Rules are the rules as they are without any override.
 func (s *Set) Rules() []verifier.Rule { return s.rules }
 
-// first is the rule under its file's defaults.
-func first(d defaults, team string) verifier.Rule {
+// first is the rule under the defaults that it inherits: the folder's, then its own file's, key by key.
+func first(folder defaults, team string, own defaults) verifier.Rule {
 	r := verifier.Rule{
 		Team: team, Settle: defaultSettle, Watch: defaultWatch, Every: defaultEvery, Confidence: defaultConfidence,
 		OnFail: verifier.FailAlert, OnNoData: verifier.NoDataInconclusive,
 	}
+	folder.over(&r)
+	if team != "" {
+		r.Select.Team = []string{team}
+	}
+	own.over(&r)
+	return r
+}
+
+// over puts what is written over what the rule is already.
+func (d defaults) over(r *verifier.Rule) {
 	stretch(&r.Settle, d.Settle)
 	stretch(&r.Watch, d.Watch)
 	stretch(&r.Every, d.Every)
 	if d.Confidence != nil {
 		r.Confidence = float64(*d.Confidence)
 	}
-	if team != "" {
-		r.Select.Team = []string{team}
-	}
 	r.Select = d.Select.over(r.Select)
-	return r
 }
 
 func stretch(to *time.Duration, from *duration) {
@@ -128,9 +134,9 @@ func (r rule) apply(to verifier.Rule) verifier.Rule {
 	if r.Measure != nil {
 		to.Measure = r.Measure.words()
 	}
-	to.Limit = r.Limit.apply(to.Limit)
+	to.Limit = r.Limit.apply(to.Limit, to.Measure)
 	to.Measure.Exit = to.Limit != nil && to.Limit.Exit != nil
-	to.Compare = r.Compare.apply(to.Compare)
+	to.Compare = r.Compare.apply(to.Compare, to.Measure)
 	word(&to.OnFail, r.OnFail)
 	word(&to.OnNoData, r.OnNoData)
 	word(&to.Severity, r.Severity)
@@ -157,7 +163,7 @@ func (r rule) apply(to verifier.Rule) verifier.Rule {
 	return to
 }
 
-func (l *limit) apply(to *verifier.Limit) *verifier.Limit {
+func (l *limit) apply(to *verifier.Limit, m verifier.Measure) *verifier.Limit {
 	if l == nil {
 		return to
 	}
@@ -165,9 +171,9 @@ func (l *limit) apply(to *verifier.Limit) *verifier.Limit {
 	if to != nil {
 		out = *to
 	}
-	pointer(&out.Above, l.Above)
-	pointer(&out.Below, l.Below)
-	pointer(&out.Equals, l.Equals)
+	pointer(&out.Above, l.Above.of(m))
+	pointer(&out.Below, l.Below.of(m))
+	pointer(&out.Equals, l.Equals.of(m))
 	pointer(&out.Exit, (*int)(l.Exit))
 	pointer(&out.New, (*int)(l.New))
 	value(&out.SeenAtLeast, (*int)(l.SeenAtLeast))
@@ -182,7 +188,7 @@ func pointer[T any](to **T, from *T) {
 	}
 }
 
-func (c *compare) apply(to *verifier.Compare) *verifier.Compare {
+func (c *compare) apply(to *verifier.Compare, m verifier.Measure) *verifier.Compare {
 	if c == nil {
 		return to
 	}
@@ -203,6 +209,6 @@ func (c *compare) apply(to *verifier.Compare) *verifier.Compare {
 	if c.Tolerate != nil {
 		out.Tolerate = float64(*c.Tolerate)
 	}
-	value(&out.AtLeast, c.AtLeast)
+	value(&out.AtLeast, c.AtLeast.of(m))
 	return &out
 }

@@ -23,6 +23,8 @@ func written(t reflect.Type) *jsonschema.Schema {
 		return &jsonschema.Schema{OneOf: []*jsonschema.Schema{{Type: "string", Pattern: `^(([0-9.]+(ns|us|µs|ms|s|m|h))+|[0-9]+[dw]|0)$`}, {Const: 0}}, Description: "a duration, like 30s, 15m, 12h or 90d"}
 	case reflect.TypeFor[share]():
 		return &jsonschema.Schema{OneOf: []*jsonschema.Schema{{Type: "string", Pattern: `^[0-9.]+ ?%?$`}, {Type: "number", Minimum: "0"}}, Description: "a share, 25% or 0.25"}
+	case reflect.TypeFor[amount]():
+		return &jsonschema.Schema{OneOf: []*jsonschema.Schema{{Type: "string", Pattern: `^-?[0-9.]+ ?%$`}, {Type: "number"}}, Description: "a value of what is measured; of shares also in percent: 0.005 or 0.5%"}
 	case reflect.TypeFor[whole]():
 		return &jsonschema.Schema{Type: "integer", Minimum: "0"}
 	case reflect.TypeFor[oneOrMore]():

@@ -86,9 +86,9 @@ type average struct {
 }
 
 type limit struct {
-	Above       *float64  `yaml:"above,omitempty"`
-	Below       *float64  `yaml:"below,omitempty"`
-	Equals      *float64  `yaml:"equals,omitempty"`
+	Above       *amount   `yaml:"above,omitempty"`
+	Below       *amount   `yaml:"below,omitempty"`
+	Equals      *amount   `yaml:"equals,omitempty"`
 	Exit        *whole    `yaml:"exit,omitempty"`
 	Within      *duration `yaml:"within,omitempty"`
 	For         *duration `yaml:"for,omitempty"`
@@ -101,7 +101,7 @@ type compare struct {
 	Over     *duration `yaml:"over,omitempty"`
 	Worse    *string   `yaml:"worse,omitempty" jsonschema:"enum=higher,enum=lower,enum=either"`
 	Tolerate *share    `yaml:"tolerate,omitempty"`
-	AtLeast  *float64  `yaml:"at_least,omitempty"`
+	AtLeast  *amount   `yaml:"at_least,omitempty"`
 }
 
 // selects is a select: each key a glob or a list of them.
@@ -180,6 +180,59 @@ func (p *share) UnmarshalYAML(node ast.Node) error {
 	}
 	*p = share(value)
 	return nil
+}
+
+// amount is a value of what a rule measures. Of shares it may be written in percent: 0.005 or 0.5%.
+type amount struct {
+	number  float64
+	percent bool
+}
+
+// UnmarshalYAML reads both ways of writing it.
+func (a *amount) UnmarshalYAML(node ast.Node) error {
+	text := plain(node)
+	if s, percent := strings.CutSuffix(text, "%"); percent {
+		value, err := strconv.ParseFloat(strings.TrimSpace(s), 64)
+		if err == nil && finite(value) {
+			*a = amount{value / 100, true}
+			return nil
+		}
+	}
+	if yaml.NodeToValue(node, &a.number) != nil || node.Type() == ast.StringType || node.Type() == ast.BoolType || node.Type() == ast.NullType {
+		return at(node, fmt.Errorf("%s is not a number; write one like 10 or 0.5", valueOf(node.GetToken())))
+	}
+	return nil
+}
+
+// of is the amount in the unit of the measure: where that is %, 0.5% is 0.5.
+func (a *amount) of(m verifier.Measure) *float64 {
+	if a == nil {
+		return nil
+	}
+	number := a.number
+	if a.percent && m.Unit == "%" && m.Ratio == nil {
+		number *= 100
+	}
+	return &number
+}
+
+// inPercent are the keys that are written in percent.
+func (r rule) inPercent() []string {
+	var keys []string
+	note := func(key string, a *amount) {
+		if a != nil && a.percent {
+			keys = append(keys, key)
+		}
+	}
+	if l := r.Limit; l != nil {
+		note("limit.above", l.Above)
+		note("limit.below", l.Below)
+		note("limit.equals", l.Equals)
+	}
+	if c := r.Compare; c != nil {
+		note("compare.at_least", c.AtLeast)
+	}
+	return keys
 }
 
 func plain(node ast.Node) string { return strings.Trim(strings.TrimSpace(node.String()), `"'`) }

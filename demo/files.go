@@ -31,7 +31,7 @@ const ruleFile = `# What the demo watches: the same kinds of rule as in earnest,
 defaults: {settle: 1s, watch: 14s, every: 250ms}
 rules:
   - name: error-burst
-    measure: {source: logs, count: 'log.level:ERROR'}
+    measure: {source: logs, count: 'log.level:(ERROR OR Error)'}
     limit: {above: 60, within: 10s}
     on_fail: rollback
   - name: error-ratio

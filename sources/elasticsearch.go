@@ -46,6 +46,7 @@ type Elasticsearch struct {
 	mappings *shared[string, esMapping]
 	searches *shared[string, esReply]
 	names    *shared[string, esServices]
+	values   *shared[string, fieldValues]
 	bundles  bundler
 }
 
@@ -93,6 +94,7 @@ func NewElasticsearch(c ElasticsearchConfig, rt http.RoundTripper) (*Elasticsear
 		searches: newShared[string](min(moment, c.Lag/2), func(r esReply) bool { return r.err == nil }),
 	}
 	e.names = newShared[string](mappingKept, func(s esServices) bool { return s.ok })
+	e.values = newShared[string](valuesKept, func(v fieldValues) bool { return v != nil })
 	e.bundles.send, e.bundles.gather = e.send, 5*time.Millisecond
 	return e, nil
 }

@@ -343,6 +343,7 @@ func (e *Elasticsearch) finish(ctx context.Context, a *esAsked, total *esTotal, 
 				out.Missing = append(out.Missing, name)
 			}
 		}
+		out.Absent = e.absent(ctx, a, out.Samples)
 	}
 	slices.Sort(out.Missing)
 	out.Missing = slices.Compact(out.Missing)

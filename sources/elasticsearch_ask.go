@@ -82,6 +82,9 @@ func (e *Elasticsearch) prepare(q verifier.Question) (*esAsked, error) {
 		return nil, errors.New("nothing tells changed instances from others: the deploy names no hosts, or fields.host and fields.version are empty")
 	}
 	m, err := compileES(q.Measure, q.Subject, q.Step, e.fields.message)
+	if err == nil {
+		err = m.ofStretch(e.fields.time)
+	}
 	return &esAsked{Question: q, measure: m, pick: slices.Sorted(maps.Keys(q.Measure.Pick))}, err
 }
 

@@ -2,6 +2,7 @@ package sources
 
 import (
 	"fmt"
+	"slices"
 	"time"
 
 	"verifier"
@@ -17,8 +18,10 @@ type esMeasure struct {
 	metric  object // aggregation that gives the value, for all but counts
 	field   string // of percentile and average
 	text    string
-	named   map[string]bool // fields that the queries name
-	numbers map[string]bool // those that are compared with numbers
+	named   map[string]bool     // fields that the queries name
+	numbers map[string]bool     // those that are compared with numbers
+	wanted  map[string][]string // whole values that are counted, by field
+	moving  []string            // fields that are compared with date math
 
 	patterns bool // of the counted messages are wanted
 }
@@ -54,8 +57,8 @@ func compileES(m verifier.Measure, s verifier.Subject, step time.Duration, messa
 	case m.Ratio != nil && m.Ratio.Of != "" && m.Ratio.To != "":
 		var of, to string
 		out.kind = esRatio
-		out.of, of = read(m.Ratio.Of)
 		out.to, to = read(m.Ratio.To)
+		out.of, of = read(m.Ratio.Of)
 		out.text = of + " / " + to
 	case m.Percentile != nil:
 		var where string
@@ -96,6 +99,12 @@ func (m *esMeasure) query(text string, s verifier.Subject, step time.Duration, m
 	if err != nil {
 		return nil, "", fmt.Errorf("%q: %w", filled, err)
 	}
+	m.wanted = map[string][]string{} // of a ratio, those of the last that is read
+	wantedValues(parsed.root, message, m.wanted)
+	m.moving = append(m.moving, dateMathIn(parsed.root)...)
+	if err := m.ofStretch("@timestamp"); err != nil {
+		return nil, "", err
+	}
 	parsed.root.fields(m.named)
 	comparedNumbers(parsed.root, m.numbers)
 	asked, err := forElasticsearch(filled, message)
@@ -107,4 +116,12 @@ func (m *esMeasure) query(text string, s verifier.Subject, step time.Duration, m
 		clause["default_field"] = message
 	}
 	return object{"query_string": clause}, filled, nil
+}
+
+// ofStretch refuses date math over the time of the documents: each question has its own stretch, and that of a baseline is hours ago.
+func (m *esMeasure) ofStretch(field string) error {
+	if slices.Contains(m.moving, field) {
+		return verifier.Invalid("query", "compares %s with date math; leave the time out, verifier asks for the stretch of the watch itself", field)
+	}
+	return nil
 }

@@ -64,6 +64,7 @@ type Files struct {
 	masks  *masks
 	budget *budget // of readings at once: two cores read no faster by more
 	layout layoutHint
+	values *shared[string, fieldValues] // of the fields that are asked for, by service
 }
 
 const (
@@ -92,6 +93,7 @@ func NewFiles(c FilesConfig) (*Files, error) {
 	c.Lag, c.MaxBytes, c.MaxTime = cmp.Or(c.Lag, 5*time.Second), cmp.Or(c.MaxBytes, 256<<20), cmp.Or(c.MaxTime, 10*time.Second)
 	c.Budget.AtOnce = cmp.Or(c.Budget.AtOnce, 4)
 	f := &Files{FilesConfig: c, fields: c.Fields.named(), zone: zone, budget: newBudget(c.Budget)}
+	f.values = newShared[string](valuesKept, func(fieldValues) bool { return true })
 	if f.fields.time == "" {
 		return nil, verifier.Invalid("fields.time", "is empty; name the field that holds a line's time")
 	}

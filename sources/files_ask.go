@@ -23,6 +23,8 @@ type asked struct {
 	seen    bool              // a line of the service, of whatever host
 	newest  time.Time
 	missing map[string]bool // fields that no line of the service had so far
+	wanted  map[string][]string
+	values  fieldValues // of the fields in wanted
 }
 
 // bucket is what was seen in one step.
@@ -52,7 +54,7 @@ func (f *Files) Ask(ctx context.Context, questions []verifier.Question) []verifi
 			answers[i].Err = badQuestion(err)
 			continue
 		}
-		a := &asked{Question: q, measure: m, steps: map[int64]*bucket{}, missing: m.fields()}
+		a := &asked{Question: q, measure: m, steps: map[int64]*bucket{}, missing: m.fields(), wanted: m.wanted(f.fields.message), values: fieldValues{}}
 		open, at[a] = append(open, a), i
 	}
 	if len(open) == 0 {
@@ -65,7 +67,7 @@ func (f *Files) Ask(ctx context.Context, questions []verifier.Question) []verifi
 	defer leave()
 	ctx, cancel := context.WithTimeout(ctx, f.MaxTime)
 	defer cancel()
-	r := &reading{Files: f, ctx: ctx, asked: open, services: map[place]bool{}, missing: f.filters()}
+	r := &reading{Files: f, ctx: ctx, asked: open, services: map[place]bool{}, missing: f.filters(), most: f.MaxBytes}
 	err = r.all()
 	for _, a := range open {
 		if err != nil {
@@ -73,6 +75,7 @@ func (f *Files) Ask(ctx context.Context, questions []verifier.Question) []verifi
 			continue
 		}
 		answers[at[a]] = r.answer(a)
+		answers[at[a]].Absent = f.absent(ctx, a, answers[at[a]])
 	}
 	return answers
 }
@@ -180,6 +183,7 @@ func (r *reading) take(at time.Time, d document) {
 			a.steps[end] = b
 		}
 		a.measure.count(b, d)
+		a.note(d)
 		if r.steps = append(r.steps, b); r.here.waiting > 0 {
 			b.skip(r.here.waiting, r.here)
 		}

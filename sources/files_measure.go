@@ -35,6 +35,8 @@ func compileMeasure(m verifier.Measure, s verifier.Subject, step time.Duration) 
 		q, parseErr := ParseLucene(filled)
 		if parseErr != nil {
 			err = fmt.Errorf("%q: %w", filled, parseErr)
+		} else if relative := dateMathIn(q.root); len(relative) > 0 {
+			err = verifier.Invalid("query", "%q compares %s with date math, which log files do not know; leave the time out, verifier asks for the stretch of the watch itself", filled, relative[0])
 		}
 		out.text = filled
 		return q
@@ -159,6 +161,15 @@ func (m measured) fields() map[string]bool {
 	}
 	if m.message != "" {
 		out[m.message] = true
+	}
+	return out
+}
+
+// wanted is the values that are counted, by field.
+func (m measured) wanted(message string) map[string][]string {
+	out := map[string][]string{}
+	if m.of != nil {
+		wantedValues(m.of.root, message, out)
 	}
 	return out
 }

@@ -26,6 +26,7 @@ type reading struct {
 	services map[place]bool
 	missing  map[string]bool // fields that are filtered by and that no line had so far
 	bytes    int64
+	most     int64 // of bytes
 	partial  string
 	tally    tally
 	here     fileTally
@@ -218,10 +219,10 @@ func (m metered) Read(p []byte) (int, error) {
 		m.partial = fmt.Sprintf("reading stopped after %s (max_time)", m.MaxTime)
 		return 0, errEnough
 	}
-	n, err := m.from.Read(p[:min(int64(len(p)), max(m.MaxBytes-m.bytes, 0)+1)])
+	n, err := m.from.Read(p[:min(int64(len(p)), max(m.most-m.bytes, 0)+1)])
 	m.bytes += int64(n)
-	if m.bytes > m.MaxBytes {
-		m.partial = fmt.Sprintf("reading stopped after %d bytes (max_bytes)", m.MaxBytes)
+	if m.bytes > m.most {
+		m.partial = fmt.Sprintf("reading stopped after %d bytes (max_bytes)", m.most)
 		return n, errEnough
 	}
 	return n, err

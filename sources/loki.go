@@ -152,6 +152,7 @@ func (l *Loki) answer(q verifier.Question, texts []string, said promSaid) verifi
 			return out
 		}
 		out.Partial = cmp.Or(out.Partial, a.partial)
+		out.Notes = append(out.Notes, a.notes...)
 		if values[i], out.Err = valuesOf(a.series, q); out.Err != nil {
 			return out
 		}

@@ -100,6 +100,9 @@ func (p *luceneParser) parse() (node, error) {
 	if err != nil {
 		return nil, p.problem(err)
 	}
+	if err := foreign(tree, ""); err != nil {
+		return nil, err
+	}
 	return p.group(tree, "")
 }
 

@@ -62,7 +62,7 @@ func (n *NewRelic) samples(q verifier.Question, p nrqlPlan, values []map[time.Ti
 		withZeros(values[0], values[1])
 	}
 	if q.Measure.Ratio != nil {
-		return ratios(values[0], values[1])
+		return ratios(values[0], values[1], q.From) // NRQL writes its zeros: what is absent was not answered
 	}
 	var out []verifier.Sample
 	for t, v := range values[0] {

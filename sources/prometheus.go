@@ -166,6 +166,7 @@ func rangeOf(query string, q verifier.Question) promRange {
 type promAnswer struct {
 	series  model.Matrix
 	partial string
+	notes   []string
 	err     error
 }
 
@@ -240,6 +241,9 @@ func (p *Prometheus) ask(ctx context.Context, r promRange) promAnswer {
 			}
 			whole.series = join(whole.series, got.series)
 			whole.partial = cmp.Or(whole.partial, got.partial)
+			if len(whole.notes) == 0 {
+				whole.notes = got.notes
+			}
 		}
 		return whole
 	})
@@ -274,7 +278,7 @@ func (p *Prometheus) call(ctx context.Context, r promRange) promAnswer {
 		return promAnswer{err: down(fmt.Errorf("ask %s: %w", p.url.Host, err))}
 	}
 	defer leave()
-	value, warnings, _, err := p.api.QueryRange(ctx, r.query, promv1.Range{
+	value, warnings, infos, err := p.api.QueryRange(ctx, r.query, promv1.Range{
 		Start: time.Unix(0, r.from).Add(r.step), End: time.Unix(0, r.to), Step: r.step,
 	})
 	if err != nil {
@@ -284,7 +288,31 @@ func (p *Prometheus) call(ctx context.Context, r promRange) promAnswer {
 	if !ok {
 		return promAnswer{err: p.trouble(&promv1.Error{Type: promv1.ErrBadResponse, Msg: kindOf(value) + " instead of a matrix"})}
 	}
-	return promAnswer{series: series, partial: outbound.Excerpt(strings.Join(warnings, "; "))}
+	partial, notes := sorted(warnings)
+	return promAnswer{series: series, partial: outbound.Excerpt(strings.Join(partial, "; ")), notes: remarks(append(notes, infos...))}
+}
+
+// sorted tells warnings that some of the data is missing from annotations about the query itself, which leave the answer complete.
+// Prometheus sends the latter as warnings or infos, Thanos all as warnings.
+func sorted(warnings []string) (partial, notes []string) {
+	for _, w := range warnings {
+		text := strings.ToLower(strings.TrimSpace(w))
+		if strings.HasPrefix(text, "promql info") || strings.HasPrefix(text, "promql warning") {
+			notes = append(notes, w)
+		} else {
+			partial = append(partial, w)
+		}
+	}
+	return partial, notes
+}
+
+// remarks are the first few, each once and no longer than a line.
+func remarks(notes []string) []string {
+	notes = slices.Compact(slices.Sorted(slices.Values(notes)))
+	for i, n := range notes {
+		notes[i] = outbound.Excerpt(n)
+	}
+	return notes[:min(len(notes), mostNotes)]
 }
 
 func kindOf(v model.Value) string {

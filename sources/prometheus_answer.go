@@ -25,13 +25,17 @@ func (p *Prometheus) answer(q verifier.Question, texts []string, said promSaid) 
 			return out
 		}
 		out.Partial = cmp.Or(out.Partial, a.partial)
+		out.Notes = append(out.Notes, a.notes...)
 		if values[i], out.Err = valuesOf(a.series, q); out.Err != nil {
 			return out
 		}
 	}
 	switch {
 	case q.Measure.Ratio != nil:
-		out.Samples, out.Err = ratios(values[0], values[1])
+		begins := beginning(said[rangeOf(texts[0], q)].series, q)
+		if out.Samples, out.Err = ratios(values[0], values[1], begins); begins.IsZero() && len(out.Samples) > 0 {
+			out.Absent = noSeries
+		}
 	case q.Measure.Count != "":
 		out.Samples, out.Err = counts(values[0])
 	default:
@@ -40,7 +44,20 @@ func (p *Prometheus) answer(q verifier.Question, texts []string, said promSaid) 
 		}
 	}
 	slices.SortFunc(out.Samples, func(a, b verifier.Sample) int { return a.T.Compare(b.T) })
+	if len(out.Samples) == 0 {
+		out.Partial = cmp.Or(out.Partial, warningOf(out.Notes))
+	}
 	return out
+}
+
+// warningOf is the first warning about the query: where there is no value, it says why.
+func warningOf(notes []string) string {
+	for _, n := range notes {
+		if strings.HasPrefix(n, "PromQL warning") {
+			return n
+		}
+	}
+	return ""
 }
 
 func (p *Prometheus) link(texts []string, q verifier.Question) string {
@@ -111,13 +128,14 @@ func counts(events map[time.Time]float64) ([]verifier.Sample, error) {
 	return out, nil
 }
 
-// ratios joins both counts at the steps where both have data. `of` absent is not zero: it may be misspelt; who knows better writes
-// `or vector(0)`. Prometheus extrapolates each series by itself, so a little more than all is all.
-func ratios(of, to map[time.Time]float64) ([]verifier.Sample, error) {
+// ratios joins both counts where `to` has data. Steps of `to` before the first point of `of` have none of those events: Prometheus has no
+// series of a status code before the first request that had it. Later gaps, and points that are not numbers, are no data. Prometheus
+// extrapolates each series by itself, so a little more than all is all.
+func ratios(of, to map[time.Time]float64, begins time.Time) ([]verifier.Sample, error) {
 	var out []verifier.Sample
 	for t, all := range to {
 		some, ok := of[t]
-		if !ok || all == 0 {
+		if !ok && !begins.IsZero() && !t.Before(begins) || all == 0 {
 			continue
 		}
 		if some < 0 || all < 0 || some > 1.1*all+1 {
@@ -128,6 +146,22 @@ func ratios(of, to map[time.Time]float64) ([]verifier.Sample, error) {
 	}
 	return out, nil
 }
+
+// beginning is the time of the first point of the picked series, be it a number or not; zero where there is none.
+func beginning(series model.Matrix, q verifier.Question) (first time.Time) {
+	for _, s := range series {
+		if !matches(s.Metric, q.Measure.Pick, q.Subject) || len(s.Values) == 0 {
+			continue
+		}
+		if at := s.Values[0].Timestamp.Time().UTC(); first.IsZero() || at.Before(first) {
+			first = at
+		}
+	}
+	return first
+}
+
+// noSeries says that `of` of a ratio counts as 0 because it has no series at all.
+const noSeries = "the query `of` has no series and counts as 0; check its spelling if it should have any"
 
 // picksArm reports whether the labels tell changed hosts or versions from the others.
 func picksArm(pick map[string]string) bool {

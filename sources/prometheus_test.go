@@ -12,6 +12,7 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strconv"
 	"strings"
 	"sync"
@@ -73,6 +74,7 @@ func TestPrometheusAnswers(t *testing.T) {
 		"versions": matrix(seriesText(`"version":"1.4.2"`, "1", "1"), seriesText(`"version":"1.4.1"`, "5", "6")),
 		"errors":   matrix(seriesText("", "1", "", "0")),
 		"requests": matrix(seriesText("", "10", "10", "0")),
+		"late":     matrix(seriesText("", "", "1")),
 		"rounded":  matrix(seriesText("", "10.4")),
 		"minus":    matrix(seriesText("", "-1")),
 		"outside":  matrix(fmt.Sprintf(`{"metric":{},"values":[[%d,"9"],[%d,"9"]]}`, noon.Unix(), noon.Add(time.Hour).Unix())),
@@ -106,7 +108,9 @@ func TestPrometheusAnswers(t *testing.T) {
 		{"count", verifier.Measure{Count: "one"}, shop, []verifier.Sample{sampleAt(1, 1.5, 1.5, 0), sampleAt(3, 2, 2, 0)}, ""},
 		{"negative count", verifier.Measure{Count: "minus"}, shop, nil, "counts -1 events at 2026-11-24T12:01:00Z"},
 		{"ratio", ratio("errors", "requests"), shop, []verifier.Sample{sampleAt(1, 0.1, 1, 10)}, ""},
-		{"ratio of nothing known", ratio("none", "requests"), shop, nil, ""},
+		{"ratio without a series of the events", ratio("none", "requests"), shop, []verifier.Sample{sampleAt(1, 0, 0, 10), sampleAt(2, 0, 0, 10)}, ""},
+		{"ratio where the events are not a number", ratio("allnan", "requests"), shop, nil, ""},
+		{"ratio before the first of the events", ratio("late", "requests"), shop, []verifier.Sample{sampleAt(1, 0, 0, 10), sampleAt(2, 0.1, 1, 10)}, ""},
 		{"ratio a little above all", ratio("rounded", "requests"), shop, []verifier.Sample{sampleAt(1, 1, 10, 10)}, ""},
 		{"ratio upside down", ratio("requests", "errors"), shop, nil, "counts 10 of 1 events"},
 		{"peers without a way", verifier.Measure{PromQL: "one"}, peers, nil, "cannot tell changed hosts from others"},
@@ -486,5 +490,58 @@ func TestCheckPrometheus(t *testing.T) {
 		if window != tt.window || (err == nil) != (tt.want == "") || err != nil && !strings.Contains(err.Error(), tt.want) {
 			t.Errorf("%+v:\n got %v, %v\nwant %v, %s", tt.m, window, err, tt.window, tt.want)
 		}
+	}
+}
+
+// Annotations of PromQL are about the query and leave the answer complete. Whatever else is a warning means that data is missing.
+func TestPrometheusAnnotations(t *testing.T) {
+	for _, c := range []struct {
+		warnings string
+		notes    int
+		partial  bool
+	}{
+		{`,"warnings":["PromQL info: metric might not be a counter, name does not end in _total/_sum/_count/_bucket: \"x\" (1:10)"]`, 1, false},
+		{`,"warnings":["PromQL warning: encountered a mix of histograms and floats for metric name \"x\" (1:5)"]`, 1, false},
+		{`,"infos":["PromQL info: metric might not be a counter (1:10)"]`, 1, false},
+		{`,"warnings":["PromQL info: a (1:1)","No StoreAPIs matched for this query"]`, 1, true},
+		{`,"warnings":["receive series from Addr: 10.0.0.7: rpc error: code = Unavailable"]`, 0, true},
+		{`,"isPartial":true`, 0, true},
+	} {
+		p := fakePrometheus(t, PrometheusConfig{}, func(w http.ResponseWriter, _ *http.Request) {
+			fmt.Fprint(w, strings.TrimSuffix(matrix(seriesText("", "1")), "}")+c.warnings+"}")
+		})
+		got := p.Ask(t.Context(), []verifier.Question{ask(verifier.Measure{PromQL: "x"}, shop)})[0]
+		if got.Err != nil || len(got.Notes) != c.notes || (got.Partial != "") != c.partial || len(got.Samples) != 1 {
+			t.Errorf("%s: %v, notes %q, partial %q", c.warnings, got.Err, got.Notes, got.Partial)
+		}
+	}
+}
+
+// What Thanos sent to a user: the annotation stands among the warnings.
+func TestRealworldPromInfoIsPartial(t *testing.T) {
+	line := regexp.MustCompile(`'warnings':\['(PromQL info: [^']*)'\]`).FindStringSubmatch(realworld(t, "prom-info-is-partial/fake.py"))
+	partial, notes := sorted(line[1:])
+	if len(partial) != 0 || len(notes) != 1 {
+		t.Errorf("partial %q, notes %q", partial, notes)
+	}
+}
+
+// A service that never had an error has no series of errors: a ratio judges it all the same, and says so.
+func TestPrometheusRatioWithoutSeries(t *testing.T) {
+	p := fakePrometheus(t, PrometheusConfig{}, func(w http.ResponseWriter, r *http.Request) {
+		text := matrix()
+		if r.FormValue("query") == "requests" {
+			text = matrix(seriesText("", "10", "", "20"))
+		}
+		fmt.Fprint(w, text)
+	})
+	m := verifier.Measure{Ratio: &verifier.Ratio{Of: "errors", To: "requests"}}
+	got := p.Ask(t.Context(), []verifier.Question{ask(m, shop)})[0]
+	if count, exposure := counted(got); got.Err != nil || count != 0 || exposure != 30 || len(got.Samples) != 2 || got.Absent == "" {
+		t.Errorf("%+v, want no errors of 30, and that it is said", got)
+	}
+	m.Ratio.To = "nothing"
+	if got := p.Ask(t.Context(), []verifier.Question{ask(m, shop)})[0]; got.Err != nil || len(got.Samples) != 0 || got.Absent != "" {
+		t.Errorf("%+v, want no data where there are no requests", got)
 	}
 }

@@ -132,11 +132,11 @@ func csvHeader(header, ignore []string) ([]string, error) {
 			if separator := strings.IndexAny(name, ";\t|"); len(header) == 1 && separator >= 0 {
 				return nil, fmt.Errorf("line 1: the columns are separated by %q; separate them by commas", name[separator])
 			}
-			hint := strings.Join(slices.Sorted(maps.Keys(csvColumns)), ", ")
+			hint := "columns are " + strings.Join(slices.Sorted(maps.Keys(csvColumns)), ", ") + "."
 			if near := nearest(columns[i], csvColumns); near != "" {
-				hint = near
+				hint = "did you mean " + near + "?"
 			}
-			return nil, fmt.Errorf("line 1, column %d: %.60q is not known; did you mean %s? To leave the column out: --ignore-column %s", i+1, name, hint, quotedWord(columns[i]))
+			return nil, fmt.Errorf("line 1, column %d: %.60q is not known; %s To leave the column out: --ignore-column %s", i+1, name, hint, quotedWord(columns[i]))
 		}
 		if slices.Contains(columns[:i], columns[i]) {
 			return nil, fmt.Errorf("line 1, column %d: %s is there twice", i+1, columns[i])

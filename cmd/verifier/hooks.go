@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"slices"
@@ -13,6 +14,7 @@ import (
 
 	"verifier"
 	"verifier/intake"
+	"verifier/record"
 	"verifier/store"
 )
 
@@ -132,7 +134,7 @@ func hooksReplayCommand() *cobra.Command {
 				if err != nil {
 					return err
 				}
-				r := &replay{Replayed: []replayed{}}
+				r := &replay{Replayed: []replayed{}, catalogue: cfg.catalogue()}
 				if err := r.all(c.Context(), s, hooks, f, apply); err != nil {
 					return err
 				}
@@ -152,6 +154,8 @@ type replay struct {
 	Known      int        `json:"known"` // of Deploys, those that the record has already; only counted by --apply
 	Still      int        `json:"still"` // deliveries that are no deploy still
 	Replayed   []replayed `json:"replayed"`
+
+	catalogue *verifier.Catalogue
 }
 
 type replayed struct {
@@ -213,7 +217,7 @@ func (r *replay) one(ctx context.Context, s *store.Store, hooks intake.Hooks, d 
 		r.Still++
 	}
 	if !apply {
-		return one, nil
+		return one, r.foresee(ctx, s, &one)
 	}
 	d.KeepConflicts = true
 	receipts, err := s.Record(ctx, d, one.Deploys, nil)
@@ -227,6 +231,31 @@ func (r *replay) one(ctx context.Context, s *store.Store, hooks intake.Hooks, d 
 		}
 	}
 	return one, err
+}
+
+// foresee takes out the deploys that contradict the record, which --apply would not record.
+func (r *replay) foresee(ctx context.Context, s *store.Store, one *replayed) error {
+	fit := one.Deploys[:0]
+	for _, d := range one.Deploys {
+		known, err := s.Deploy(ctx, d.ID)
+		if errors.Is(err, verifier.ErrNotFound) {
+			fit = append(fit, d)
+			continue
+		}
+		if err != nil {
+			return err
+		}
+		d.Place = r.catalogue.Canonical(d.Place)
+		if _, _, err := record.Join(&known, d); err == nil {
+			fit = append(fit, d)
+		} else if one.Problem == "" {
+			one.Problem = err.Error()
+			r.Still++
+		}
+	}
+	r.Deploys -= len(one.Deploys) - len(fit)
+	one.Deploys = fit
+	return nil
 }
 
 func (r *replay) print(w io.Writer, apply bool, zone *time.Location) {

@@ -36,6 +36,7 @@ type Store struct {
 	still     os.FileInfo // the file as OpenReading found it, where nobody had it open
 	lock      *os.File
 	importing atomic.Pointer[os.File] // the lock while an import of this Store runs
+	used      sync.Map                // hash of a token to when its use was written last
 	rules     sync.Map                // hash to []verifier.Rule; rule sets never change
 
 	mu          sync.Mutex

@@ -6,6 +6,7 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"fmt"
+	"time"
 
 	"verifier"
 )
@@ -32,6 +33,35 @@ func (s *Store) Token(ctx context.Context, hash []byte) (verifier.Token, error) 
 		err = fmt.Errorf("token: %w", verifier.ErrNotFound)
 	}
 	return token, err
+}
+
+// useEvery is how often the use of one token is written down at most.
+const useEvery = time.Minute
+
+// TokenUsed keeps when a token was used last, to the minute. It does not wait for the disk, and where the writer is busy it waits for the
+// next use.
+func (s *Store) TokenUsed(hash []byte, token verifier.Token, at time.Time) {
+	id := hex.EncodeToString(hash)
+	if token.Used != nil && at.Sub(*token.Used) < useEvery {
+		return
+	}
+	if last, known := s.used.Load(id); known && at.Sub(last.(time.Time)) < useEvery {
+		return
+	}
+	s.used.Store(id, at)
+	at = at.UTC().Truncate(time.Second)
+	s.writer.offer(func(t *tx) error {
+		kept, ok, err := one(t, scanToken, `SELECT body FROM tokens WHERE hash = $1`, id)
+		if err != nil || !ok {
+			return err
+		}
+		kept.Used = &at
+		body, err := json.Marshal(kept)
+		if err != nil {
+			return err
+		}
+		return t.exec(`UPDATE tokens SET body = $1 WHERE hash = $2`, string(body), id)
+	})
 }
 
 // Tokens lists all tokens by name.

@@ -85,6 +85,14 @@ func (w *writer) do(ctx context.Context, run func(*tx) error) error {
 	}
 }
 
+// offer runs the function in a commit to come, if there is room, and does not wait for it.
+func (w *writer) offer(run func(*tx) error) {
+	select {
+	case w.requests <- &request{run: run, ctx: context.Background(), done: make(chan struct{})}:
+	default:
+	}
+}
+
 func (w *writer) close() {
 	w.once.Do(func() { close(w.quit) })
 	<-w.done

@@ -81,7 +81,11 @@ func (s *server) caller(r *http.Request) (verifier.Caller, error) {
 	if errors.Is(err, verifier.ErrNotFound) || err == nil && token.Expires != nil && s.Now().After(*token.Expires) {
 		return verifier.Caller{}, &refusal{http.StatusUnauthorized, "the token is unknown, removed or expired" + getToken}
 	}
-	return verifier.Caller{Name: token.Name, Scopes: token.Scopes}, err
+	if err != nil {
+		return verifier.Caller{}, err
+	}
+	s.record.TokenUsed(HashToken(secret), token, s.Now())
+	return verifier.Caller{Name: token.Name, Scopes: token.Scopes}, nil
 }
 
 const (

@@ -35,6 +35,7 @@ type Record interface {
 	RemoveNoise(ctx context.Context, id, by string, now time.Time) error
 	MarkDeploy(ctx context.Context, id string, m verifier.Mark) error
 	Token(ctx context.Context, hash []byte) (verifier.Token, error)
+	TokenUsed(hash []byte, token verifier.Token, at time.Time)
 	Audit(ctx context.Context, subject string, limit int) ([]verifier.Audit, error)
 	Subscribe() (<-chan struct{}, func())
 }

@@ -108,6 +108,8 @@ func (k *kept) MarkDeploy(_ context.Context, id string, m verifier.Mark) error {
 	return nil
 }
 
+func (*kept) TokenUsed([]byte, verifier.Token, time.Time) {}
+
 func (k *kept) Token(_ context.Context, hash []byte) (verifier.Token, error) {
 	t, ok := k.tokens[string(hash)]
 	if !ok {

@@ -295,7 +295,10 @@ func (d *Daemon) settle(ctx context.Context, s *setup, now time.Time) error {
 	if err != nil {
 		return err
 	}
-	return d.store.PutSchedules(ctx, list)
+	if err := d.store.PutSchedules(ctx, list); err != nil {
+		return err
+	}
+	return d.settleFreezes(ctx, s.cfg, now)
 }
 
 // noteNames begins the counters of what is known at 0.

@@ -2,7 +2,10 @@ package main
 
 import (
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -84,7 +87,7 @@ func (c *Config) scheduled(s store.Schedule, now time.Time) verifier.Effects {
 		}
 		until := begun.Add(f.For)
 		return verifier.Effects{Holds: []verifier.Hold{c.recorded(verifier.Hold{
-			ID: fmt.Sprintf("freeze-%d-%d", i, begun.Unix()), By: "verifier.yaml", Reason: orDefault(f.Reason, "freeze by schedule"), At: begun,
+			ID: fmt.Sprintf("freeze-%s-%d", f.name(), begun.Unix()), By: byConfig, Reason: orDefault(f.Reason, "freeze by schedule"), At: begun,
 			Until: &until, Services: f.Services, Environments: f.Environments, Teams: f.Teams, Stops: stopsOr(f.Stops),
 		})}}
 	}
@@ -102,6 +105,51 @@ func (c *Config) recorded(h verifier.Hold) verifier.Hold {
 		h.Environments[i] = catalogue.Canonical(verifier.Place{Environment: environment}).Environment
 	}
 	return h
+}
+
+// byConfig is whose the holds of freezes are.
+const byConfig = "verifier.yaml"
+
+// name tells a freeze from others by what it is, wherever it stands in the list.
+func (f FreezeConfig) name() string {
+	text, _ := json.Marshal(f) // unreachable error: plain fields
+	sum := sha256.Sum256(text)
+	return hex.EncodeToString(sum[:4])
+}
+
+// settleFreezes makes the holds of freezes what the configuration says: those that are no longer in it end, and those that are on already
+// begin. A hold that somebody ended stays ended, and people's holds are left alone.
+func (d *Daemon) settleFreezes(ctx context.Context, cfg *Config, now time.Time) error {
+	wanted := map[string]verifier.Hold{}
+	for i := range cfg.Holds {
+		for _, h := range cfg.scheduled(store.Schedule{Name: fmt.Sprintf("freeze/%d", i)}, now).Holds {
+			wanted[h.ID] = h
+		}
+	}
+	known, err := d.store.Holds(ctx, now, true)
+	if err != nil {
+		return fmt.Errorf("look at holds: %w", err)
+	}
+	for _, h := range known {
+		_, configured := wanted[h.ID]
+		delete(wanted, h.ID)
+		if h.By != byConfig || !strings.HasPrefix(h.ID, "freeze-") || configured || !h.Active(now) {
+			continue
+		}
+		if err := d.store.EndHold(ctx, h.ID, byConfig, now); err != nil && !errors.Is(err, verifier.ErrNotFound) {
+			return fmt.Errorf("end the freeze %s: %w", h.ID, err)
+		}
+		d.log.Info("a freeze is no longer in the configuration: its hold has ended", "hold", h.ID, "reason", h.Reason)
+	}
+	for _, h := range wanted {
+		if err := d.store.PutHold(ctx, h); err != nil {
+			return fmt.Errorf("begin the freeze %s: %w", h.ID, err)
+		}
+	}
+	if len(wanted) > 0 {
+		d.runner.Held(ctx)
+	}
+	return nil
 }
 
 // lastStart is when the freeze that is on at that time began, the latest where several overlap; zero when none is on.

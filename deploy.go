@@ -105,6 +105,7 @@ type Deploy struct {
 	Tool       string    `json:"tool,omitempty"`        // who sent it: api, github, import, ...
 	Found      string    `json:"found,omitempty"`       // how, where its tool did not send it in time: FoundLate or FoundByReplay
 	Void       bool      `json:"void,omitempty"`        // taken out of the record by a person
+	WithoutID  bool      `json:"without_id,omitempty"`  // no event named it: its id was made here, and each such event is a deploy
 	Corrected  bool      `json:"corrected,omitempty"`   // edited or voided by a person; the original is kept in the audit
 	Mark       *Mark     `json:"mark,omitempty"`        // a person's last word on it
 
@@ -235,7 +236,8 @@ type Receipt struct {
 	Verification string `json:"verification"` // empty for a deploy without one; the watch it joined for one that joined
 	State        State  `json:"state"`
 	URL          string `json:"url"`
-	New          bool   `json:"-"` // something new was recorded: 202, else 200
+	Note         string `json:"note,omitempty"` // what the sender should know: events without an id
+	New          bool   `json:"-"`              // something new was recorded: 202, else 200
 
 	Conflict *ConflictError `json:"-"` // the event contradicts what is known of the deploy, and changed nothing
 }

@@ -50,6 +50,7 @@ func MapAPI(in verifier.Delivery) (verifier.Deploy, error) {
 	if err := r.done(); err != nil {
 		return verifier.Deploy{}, err
 	}
+	d.WithoutID = d.ID == ""
 	switch {
 	case d.ID != "":
 	case sent:

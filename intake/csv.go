@@ -185,7 +185,7 @@ func csvDeploy(columns, row []string, now time.Time, zone *time.Location) (verif
 	}
 	d.Hosts = verifier.UnionHosts(d.Hosts, nil)
 	if d.ID == "" {
-		d.ID = key(d)
+		d.ID, d.WithoutID = key(d), true
 	}
 	return d, bad
 }

@@ -129,7 +129,7 @@ func (h *hook) apply(e *Event) (why string, skip bool) {
 		}
 	}
 	if d.ID == "" {
-		d.ID = h.name + ":" + key(*d)
+		d.ID, d.WithoutID = h.name+":"+key(*d), true
 	}
 	return h.missing(*e), false
 }

@@ -116,7 +116,7 @@ func merge(a, b verifier.Deploy) verifier.Deploy {
 	} else {
 		out.At = later(a.At, b.At)
 	}
-	out.Found = max(a.Found, b.Found)
+	out.Found, out.WithoutID = max(a.Found, b.Found), a.WithoutID || b.WithoutID
 
 	told := map[string]time.Time{}
 	mergeStarts(&out, a, b, told)

@@ -116,7 +116,12 @@ func (s *Store) recordOne(t *tx, fact verifier.Deploy, now time.Time, decide Dec
 			return verifier.Receipt{}, err
 		}
 	}
-	return t.receipt(fact.ID, true)
+	receipt, err := t.receipt(fact.ID, true)
+	if err != nil || known != nil {
+		return receipt, err
+	}
+	receipt.Note, err = t.perHostNote(joined)
+	return receipt, err
 }
 
 // putsBack gives a deploy by which its tool rolls another back the version that it puts back.

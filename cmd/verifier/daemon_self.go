@@ -29,6 +29,7 @@ type Status struct {
 	Slowed    map[string]string     `json:"slowed"`  // how much less often than wanted a source is asked, for its budget's sake
 	Hooks     map[string]HookStatus `json:"hooks"`
 	Quiet     []string              `json:"quiet"`   // senders of deploy events that are silent for far longer than is their habit
+	Notes     []string              `json:"notes"`   // what senders of deploy events should change
 	Problem   string                `json:"problem"` // why the files on disk could not be loaded
 	Restart   []string              `json:"restart"` // keys that were changed and need a restart
 	Held      string                `json:"held"`    // the holds in force in words, one a line
@@ -36,6 +37,9 @@ type Status struct {
 	Services  []string              `json:"services"`
 	Unclaimed []Unclaimed           `json:"unclaimed"` // recorded names that the configuration does not know
 }
+
+// notesOver is for how long senders are told what they should change.
+const notesOver = 7 * 24 * time.Hour
 
 func (d *Daemon) status(ctx context.Context) any {
 	s := d.live()
@@ -49,6 +53,9 @@ func (d *Daemon) status(ctx context.Context) any {
 	var err error
 	out.Unclaimed, err = unclaimed(ctx, d.store, s.catalogue)
 	d.failed("look for unclaimed names", err)
+	out.Notes, err = d.store.PerHostNotes(ctx, d.now().Add(-notesOver))
+	d.failed("look for deploys without an id", err)
+	out.Notes = orEmpty(out.Notes)
 	for name, b := range s.sources {
 		out.Sources[name] = orDefault(b.Trouble(), "ok")
 		if lag, known := b.Measured(); known {

@@ -62,6 +62,9 @@ func deploy(c *cobra.Command, args []string) error {
 	if err := ask.do(c.Context(), http.MethodPost, "/v1/deploys", deployBody(c, args), &receipt); err != nil {
 		return err
 	}
+	if receipt.Note != "" {
+		fmt.Fprintln(c.ErrOrStderr(), "note:", receipt.Note)
+	}
 	wait, _ := c.Flags().GetBool("wait")
 	if !wait || receipt.Verification == "" {
 		err := printed(c, receipt, func(w io.Writer) {

@@ -72,6 +72,9 @@ func printStatus(w io.Writer, ask *client, s Status) {
 	for _, text := range s.Quiet {
 		fmt.Fprintln(w, "WARNING:", text)
 	}
+	for _, text := range s.Notes {
+		fmt.Fprintln(w, "NOTE:", text)
+	}
 	printUnclaimed(w, s.Unclaimed)
 }
 

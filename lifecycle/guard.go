@@ -69,6 +69,11 @@ func (c *change) guard(v *verifier.Verification, a asked) guarded {
 
 // Guards is what every guard would say of rolling back the verification now, and the version it would go back to.
 func (w World) Guards(s *verifier.Scene, v verifier.Verification, now time.Time) (answers []verifier.GuardAnswer, to string, candidates []string) {
+	if !slices.ContainsFunc(s.History, func(p verifier.Past) bool { return p.Deploy.ID == v.ID }) { // a deploy that is only imagined
+		imagined := *s
+		imagined.History = append([]verifier.Past{{Deploy: v.Deploy}}, s.History...)
+		s = &imagined
+	}
 	g := w.guard(s, &v, asked{}, now)
 	for i, a := range g.answers {
 		if a.Guard == verifier.GuardTooFewSamples && len(failing(v.Findings)) == 0 {
@@ -283,6 +288,8 @@ func (g *guarding) knownBad() (bool, string) {
 func (g *guarding) live() (bool, string) {
 	live, ok := record.Live(g.scene.History, g.now)
 	switch {
+	case g.to == "":
+		return false, "no version to go back to is chosen yet"
 	case ok && record.Same(live, g.to) && g.v.Deploy.Status != verifier.Succeeded:
 		return false, g.to + " is live, but perhaps not on all hosts: the deploy of " + g.v.Deploy.Version + " " + string(g.v.Deploy.Status)
 	case ok && record.Same(live, g.to):

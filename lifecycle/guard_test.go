@@ -309,7 +309,7 @@ func TestNoTargetSaysWhy(t *testing.T) {
 		"no earlier version has passed its watch here or was marked good; a person may choose among 1.0, 0.9": func(st *stage) {
 			st.scene.History[1].State, st.scene.History[2].State = verifier.Undecided, ""
 		},
-		"all 2 earlier versions are known to be bad: 1.0 and 0.9": func(st *stage) {
+		"the earlier versions (1.0 and 0.9) are known to be bad": func(st *stage) {
 			st.scene.History[1].State, st.scene.History[2].State = verifier.FailedState, verifier.FailedState
 		},
 	} {
@@ -349,5 +349,16 @@ func TestUnproven(t *testing.T) {
 	s.policy(func(p *verifier.RollbackPolicy) { p.Mode = verifier.ModeOff })
 	if v := s.get(s.deploy("cart", "1.0").Verification); v.Unproven {
 		t.Error("said of a service that is not to be rolled back")
+	}
+}
+
+// TestGuardsOfAnImaginedDeploy go back to what is live now.
+func TestGuardsOfAnImaginedDeploy(t *testing.T) {
+	st := newStage()
+	st.scene.History = st.scene.History[1:] // 1.0 is live, and passed
+	v := verifier.Verification{ID: "explain", State: verifier.FailedState, Deploy: st.v.Deploy}
+	v.Deploy.ID, v.Deploy.Version, v.Deploy.At = "explain", "explain", begin
+	if answers, to, _ := st.world().Guards(&st.scene, v, begin); to != "1.0" {
+		t.Errorf("back to %q, want 1.0: %+v", to, answers)
 	}
 }

@@ -220,9 +220,13 @@ func worstMember(members []verifier.Member) verifier.Member {
 }
 
 func labelsOf(in *verifier.Incident, worst verifier.Member) map[string]string {
+	outcome := worst.Outcome
+	if worst.Person { // where the deploy is fine, its rollback failed
+		outcome = string(verifier.FailedState)
+	}
 	labels := map[string]string{
 		"kind": string(in.Kind), "environment": worst.Place.Environment, "team": worst.Labels["team"],
-		"severity": string(in.Severity), "outcome": worst.Outcome,
+		"severity": string(in.Severity), "outcome": outcome,
 	}
 	if len(in.Members) == 1 {
 		labels["service"] = worst.Place.Service
@@ -248,7 +252,7 @@ func memberOf(c *change, v *verifier.Verification) verifier.Member {
 	if v.Rollback != nil {
 		m.Labels["rollback"] = string(v.Rollback.State)
 	}
-	if slices.ContainsFunc(v.Findings, pages) {
+	if slices.ContainsFunc(v.Findings, pages) || c.troubled(v) {
 		m.Severity = verifier.SeverityPage
 	}
 	said := c.rollbackText(v)

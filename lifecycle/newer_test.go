@@ -320,3 +320,23 @@ func TestLaterReturnIsNoRollback(t *testing.T) {
 	s.run(20 * time.Minute)
 	s.expect(id, verifier.FailedState, verifier.RollbackCancelled)
 }
+
+// TestTroubleOfAGoodDeploysRollback pages although no rule failed: a person ordered it, and it did not come about.
+func TestTroubleOfAGoodDeploysRollback(t *testing.T) {
+	t.Parallel()
+	s := newSim(t, verifier.ModeOff)
+	s.good("checkout")
+	s.follows = false
+	id := s.deploy("checkout", "1.1").Verification
+	s.run(20 * time.Minute)
+	s.expect(id, verifier.Passed, "")
+	if err := s.order(id, verifier.RollBack, "1.0"); err != nil {
+		t.Fatal(err)
+	}
+	s.run(20 * time.Minute)
+	s.expect(id, verifier.Passed, verifier.RollbackFailed)
+	last := s.told[len(s.told)-1]
+	if !last.Person || last.Severity != verifier.SeverityPage || last.Labels["severity"] != "page" || last.Labels["outcome"] != "failed" || last.Resolved != nil {
+		t.Errorf("person %v, severity %s, labels %v, resolved %v: %s", last.Person, last.Severity, last.Labels, last.Resolved, last.Title)
+	}
+}

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"slices"
 	"strings"
 	"text/tabwriter"
 	"time"
@@ -229,7 +230,7 @@ func explainCommand() *cobra.Command {
 			if err := ask.do(c.Context(), http.MethodGet, "/v1/explain?"+query.Encode(), nil, &e); err != nil {
 				return err
 			}
-			return printed(c, e, func(w io.Writer) { printExplanation(w, e) })
+			return printed(c, e, func(w io.Writer) { printExplanation(w, e.in(ask.zone)) })
 		},
 	}
 	addServerFlags(c)
@@ -326,7 +327,7 @@ func printExplainedRule(w io.Writer, r ExplainedRule) {
 
 // printSaid is what the source answered.
 func printSaid(w io.Writer, r ExplainedRule) {
-	stretch := "from " + clock(r.From) + " to " + clock(r.To) + " UTC"
+	stretch := "from " + clock(r.From) + " to " + clock(r.To) + r.To.Format(" MST")
 	switch {
 	case r.Problem != "" && r.Value == nil:
 		fmt.Fprintf(w, "  %s cannot say: %s\n", r.Source, r.Problem)
@@ -379,4 +380,13 @@ func printPatterns(w io.Writer, list []ExplainedPattern) {
 	t.Flush()
 }
 
-func clock(t time.Time) string { return t.UTC().Format("15:04:05") }
+func clock(t time.Time) string { return t.Format("15:04:05") }
+
+// in is the explanation with the stretches of its rules in a time zone.
+func (e Explanation) in(zone *time.Location) Explanation {
+	e.Rules = slices.Clone(e.Rules)
+	for i := range e.Rules {
+		e.Rules[i].From, e.Rules[i].To = e.Rules[i].From.In(zone), e.Rules[i].To.In(zone)
+	}
+	return e
+}

@@ -121,7 +121,8 @@ type Evidence struct {
 	Partial string    `json:"partial,omitempty"`
 	Bounded string    `json:"bounded,omitempty"` // of any answer so far: it stays
 	Unseen  bool      `json:"unseen,omitempty"`  // in no answer so far
-	Nearest string    `json:"nearest,omitempty"`
+	Asked   string    `json:"asked,omitempty"`   // what the source calls the service
+	Nearest string    `json:"nearest,omitempty"` // the name that exists which is most like it
 	Absent  string    `json:"absent,omitempty"`  // of the last answer that counted nothing; empty once anything was counted
 	Skipped int       `json:"skipped,omitempty"` // log lines that could not be read, of all answers
 	Lines   string    `json:"lines,omitempty"`   // what they are, with the first of them

@@ -264,6 +264,9 @@ func take(a asking, answer verifier.Answer) {
 	e.Partial, e.Query, e.Link = answer.Partial, answer.Query, answer.Link
 	e.Bounded = cmp.Or(e.Bounded, answer.Bounded)
 	e.Unseen = answer.Unseen && (e.Until.IsZero() || e.Unseen)
+	if e.Asked = ""; answer.Unseen {
+		e.Asked = q.Subject.Service
+	}
 	if answer.Nearest != "" {
 		e.Nearest = answer.Nearest
 	}

@@ -39,3 +39,21 @@ func TestRemarks(t *testing.T) {
 		}
 	}
 }
+
+// A typo in the catalogue's names is named as it was asked for, and no name is offered in place of itself.
+func TestNeverSeenNamesWhatWasAsked(t *testing.T) {
+	for _, c := range []struct{ asked, nearest, want string }{
+		{"baskt-api", "basket-api", "nothing of baskt-api (the name of basket-api there) in production was ever seen by logs; the nearest name there is basket-api."},
+		{"basket-api", "basket-api", "nothing of basket-api in production was ever seen by logs."},
+		{"", "basket", "nothing of basket-api in production was ever seen by logs; the nearest name there is basket."},
+	} {
+		r := verifier.Rule{Name: "errors", Measure: verifier.Measure{Source: "logs", Count: "level:ERROR"}, Limit: &verifier.Limit{Above: new(float64)}, Every: time.Second}
+		from := time.Date(2026, 11, 24, 12, 0, 0, 0, time.UTC)
+		e := verifier.Evidence{Arm: verifier.ArmDeployed, From: from, Until: from.Add(time.Minute), Unseen: true, Asked: c.asked, Nearest: c.nearest}
+		deploy := verifier.Deploy{Place: verifier.Place{Service: "basket-api", Environment: "production"}}
+		got := Judge(r, verifier.Case{Deploy: deploy, From: from, Until: from.Add(time.Minute), Ended: true, Arms: map[verifier.Arm]verifier.Evidence{verifier.ArmDeployed: e}}, from)
+		if got.Reason != verifier.NeverSeen || !strings.HasSuffix(got.Text, c.want) {
+			t.Errorf("%s %q, want it to end in %q", got.Reason, got.Text, c.want)
+		}
+	}
+}

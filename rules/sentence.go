@@ -1,6 +1,7 @@
 package rules
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"strings"
@@ -307,9 +308,14 @@ func (v view) silentText() string {
 	return v.subject() + ": no data at all " + v.afterText() + "; " + proof
 }
 
-func (v view) neverText(nearest string) string {
-	text := v.subject() + ": nothing of " + v.c.Deploy.Service + " in " + v.c.Deploy.Environment + " was ever seen by " + v.rule.Measure.Source
-	if nearest != "" {
+// neverText names the service as its source was asked for it: the catalogue's names may be what is misspelt.
+func (v view) neverText(asked, nearest string) string {
+	service := v.c.Deploy.Service
+	if asked = cmp.Or(asked, service); asked != service {
+		service = asked + " (the name of " + service + " there)"
+	}
+	text := v.subject() + ": nothing of " + service + " in " + v.c.Deploy.Environment + " was ever seen by " + v.rule.Measure.Source
+	if nearest != "" && nearest != asked {
 		text += "; the nearest name there is " + nearest
 	}
 	return text

@@ -23,7 +23,7 @@ func (v view) silence() (said ruling, ok bool) {
 	deployed := v.c.Arms[verifier.ArmDeployed]
 	switch {
 	case deployed.Unseen && v.nothingEver():
-		return inconclusive(verifier.NeverSeen, v.neverText(deployed.Nearest)), true
+		return inconclusive(verifier.NeverSeen, v.neverText(deployed.Asked, deployed.Nearest)), true
 	case v.rule.OnNoData == verifier.NoDataPass:
 		return ruling{outcome: verifier.Pass, text: v.subject() + ": no data " + v.afterText() + ", which this rule takes as good"}, true
 	}

@@ -129,8 +129,11 @@ func nearestPlace(known map[place]bool, s verifier.Subject) string {
 			best, distance = k, n
 		}
 	}
-	if best.service == s.Service && best.environment != "" {
+	switch {
+	case best.service == s.Service && best.environment != "":
 		return best.service + " in " + best.environment
+	case best.service == s.Service:
+		return "" // it is there: the environment or the target is not
 	}
 	return best.service
 }

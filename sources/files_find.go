@@ -34,26 +34,24 @@ func (l logFile) packed() string {
 
 // filesOf lists the files that may hold lines of the stretch, rotated ones too. A file that is there by two names is read once.
 func (f *Files) filesOf(from time.Time) ([]logFile, error) {
+	names, err := f.names()
+	if err != nil {
+		return nil, &verifier.SourceError{Reason: verifier.SourceGone, Permanent: true, Err: err}
+	}
 	var files []logFile
 	found := false
-	for _, suffix := range []string{"", ".*", "-*"} {
-		list, err := filepath.Glob(f.Path + suffix)
-		if err != nil {
-			return nil, &verifier.SourceError{Reason: verifier.SourceGone, Permanent: true, Err: err}
+	for _, name := range names {
+		info, err := os.Stat(name)
+		if err != nil || !info.Mode().IsRegular() {
+			continue
 		}
-		for _, name := range list {
-			info, err := os.Stat(name)
-			if err != nil || !info.Mode().IsRegular() || suffix != "" && rotated.FindString(name) == "" {
-				continue
-			}
-			found = true
-			one := logFile{name, info}
-			if one.packed() != "" && info.ModTime().Before(from.Add(-slack)) { // what is packed cannot be bisected
-				continue
-			}
-			if !slices.ContainsFunc(files, func(l logFile) bool { return os.SameFile(l.info, info) }) {
-				files = append(files, one)
-			}
+		found = true
+		one := logFile{name, info}
+		if one.packed() != "" && info.ModTime().Before(from.Add(-slack)) { // what is packed cannot be bisected
+			continue
+		}
+		if !slices.ContainsFunc(files, func(l logFile) bool { return os.SameFile(l.info, info) }) {
+			files = append(files, one)
 		}
 	}
 	if !found {

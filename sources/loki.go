@@ -202,7 +202,7 @@ func (l *Loki) nearest(ctx context.Context, q verifier.Question) string {
 	}
 	best, distance := "", math.MaxInt
 	for _, v := range known {
-		if n := levenshtein.ComputeDistance(strings.ToLower(q.Subject.Service), strings.ToLower(string(v))); n < distance {
+		if n := levenshtein.ComputeDistance(strings.ToLower(q.Subject.Service), strings.ToLower(string(v))); n < distance && string(v) != q.Subject.Service {
 			best, distance = string(v), n
 		}
 	}

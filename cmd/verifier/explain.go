@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"maps"
 	"net/http"
 	"slices"
 	"strings"
@@ -88,7 +89,7 @@ func (d *Daemon) explain(ctx context.Context, service, environment, target strin
 	}
 	out := Explanation{Place: place, Team: entry.Team, Claimed: entry.Claimed, At: at, Mode: entry.Rollback.Mode, Way: entry.Rollback.By != ""}
 	if !entry.Claimed {
-		out.Nearest = nearest(service, s.catalogue.ServiceNames())
+		out.Nearest = nearestService(s.catalogue, service)
 	}
 	for _, p := range scene.History {
 		if p.Deploy.MovesLive() {
@@ -193,11 +194,31 @@ func settings(r verifier.Rule) []string {
 	return out
 }
 
+// nearest is the known name that is most like the one asked for, and never that name itself.
 func nearest(name string, known []string) string {
 	best, distance := "", len(name)/2+1
 	for _, k := range known {
-		if n := levenshtein.ComputeDistance(strings.ToLower(name), strings.ToLower(k)); n < distance {
+		if n := levenshtein.ComputeDistance(strings.ToLower(name), strings.ToLower(k)); n < distance && !strings.EqualFold(k, name) {
 			best, distance = k, n
+		}
+	}
+	return best
+}
+
+// nearestService is the service of the catalogue whose name, alias or name in a tool is most like the one asked for.
+func nearestService(c *verifier.Catalogue, name string) string {
+	best, distance := "", len(name)/2+1
+	for _, e := range c.Entries {
+		service := e.Match.Service
+		if service == "" || strings.ContainsAny(service, "*?") || strings.EqualFold(service, name) {
+			continue
+		}
+		known := append([]string{service}, e.Aliases...)
+		for _, k := range slices.AppendSeq(known, maps.Values(c.Service(verifier.Place{Service: service}, "").Names)) {
+			n := levenshtein.ComputeDistance(strings.ToLower(name), strings.ToLower(k))
+			if n < distance || n == distance && best != "" && service < best {
+				best, distance = service, n
+			}
 		}
 	}
 	return best

@@ -31,18 +31,18 @@ func unclaimed(ctx context.Context, places interface {
 		environments = append(environments, e.Name)
 	}
 	services, out, told := catalogue.ServiceNames(), []Unclaimed{}, map[string]bool{}
-	miss := func(kind, name string, known []string) {
+	miss := func(kind, name string, known []string, near string) {
 		if key := kind + strings.ToLower(name); len(known) > 0 && !told[key] {
 			told[key] = true
-			out = append(out, Unclaimed{kind, name, nearest(name, known)})
+			out = append(out, Unclaimed{kind, name, near})
 		}
 	}
 	for _, d := range recorded {
 		if !catalogue.Service(d.Place, d.Team).Claimed {
-			miss("service", d.Service, services)
+			miss("service", d.Service, services, nearestService(catalogue, d.Service))
 		}
 		if !containsFold(environments, d.Environment) {
-			miss("environment", d.Environment, environments)
+			miss("environment", d.Environment, environments, nearest(d.Environment, environments))
 		}
 	}
 	return out, nil

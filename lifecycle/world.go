@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"verifier"
+	"verifier/words"
 )
 
 // World is what Step knows besides the scene: the configuration as it is now. It is read live, so a stricter mode or a new guard
@@ -248,9 +249,20 @@ func (c *change) actUntil(d verifier.Deploy) time.Time {
 	return d.At.Add(c.service(d).Rollback.ActWithin)
 }
 
+// end closes the watch: nothing more is asked. What no rule has decided by then stays undecided.
 func (c *change) end(v *verifier.Verification) {
-	if v.Ended == nil {
-		v.Ended = &c.now
+	if v.Ended != nil {
+		return
+	}
+	v.Ended = &c.now
+	for i := range v.Findings {
+		if f := &v.Findings[i]; f.Outcome == verifier.Pending {
+			f.Outcome, f.Reason = verifier.Inconclusive, verifier.TooLittleData
+			f.Text = "Undecided when the watch ended"
+			if f.Samples > 0 {
+				f.Text += " after " + words.Count(f.Samples, "sample")
+			}
+		}
 	}
 }
 

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"verifier"
+	"verifier/record"
 	"verifier/rules"
 	"verifier/words"
 )
@@ -171,9 +172,9 @@ func (c *change) backText(v *verifier.Verification, m verifier.Member) string {
 	d, place := v.Deploy, " in "+where(m.Place)
 	text := m.Place.Service + " " + d.Version + " runs well" + place
 	switch {
-	case d.Version == m.Version:
+	case record.Same(d.Version, m.Version):
 		text = deployName(m) + " runs well again" + place
-	case d.Version == m.Previous || v.Answers == m.Verification || d.Kind == verifier.KindRollback:
+	case record.Same(d.Version, m.Previous) || v.Answers == m.Verification || d.Kind == verifier.KindRollback:
 		text = m.Place.Service + " is back on " + d.Version + place
 	}
 	bad := "bad for " + words.Duration(v.From.Sub(m.At))

@@ -93,7 +93,7 @@ func conflict(known, fact verifier.Deploy) error {
 		{"version", known.Version, fact.Version, false},
 		{"change", string(known.Change), string(fact.Change), false},
 	} {
-		if f.known == f.fact || f.fold && strings.EqualFold(f.known, f.fact) {
+		if f.known == f.fact || f.fold && strings.EqualFold(f.known, f.fact) || f.name == "version" && Same(f.known, f.fact) {
 			continue
 		}
 		wrong = append(wrong, verifier.FieldError{Field: f.name, Problem: fmt.Sprintf(
@@ -111,6 +111,7 @@ func merge(a, b verifier.Deploy) verifier.Deploy {
 	a, b = clean(a), clean(b)
 	out := a
 	out.Service, out.Environment, out.Target = min(a.Service, b.Service), min(a.Environment, b.Environment), min(a.Target, b.Target)
+	out.Version = min(a.Version, b.Version) // spellings of one version
 	if end := laterEnd(a, b); end != nil {
 		out.Status, out.At = end.Status, end.At
 	} else {

@@ -310,3 +310,19 @@ func TestJoinCounts(t *testing.T) {
 		})
 	}
 }
+
+// TestJoinSpellings joins facts that spell the version in two ways; another version is still a conflict.
+func TestJoinSpellings(t *testing.T) {
+	spelled := func(version string) func(*verifier.Deploy) {
+		return func(d *verifier.Deploy) { d.Version = version }
+	}
+	facts := []verifier.Deploy{fact(verifier.Started, 0, spelled("v1.10.0")), fact(verifier.Succeeded, 5, spelled("1.10.0"))}
+	one := joinAll(t, facts)
+	two := joinAll(t, []verifier.Deploy{facts[1], facts[0]})
+	if diff := cmp.Diff(one, two); diff != "" || one.Version != "1.10.0" || one.Status != verifier.Succeeded {
+		t.Errorf("%+v\n%s", one, diff)
+	}
+	if _, _, err := record.Join(&one, fact(verifier.Succeeded, 6, spelled("1.11"))); err == nil {
+		t.Error("another version is no conflict")
+	}
+}

@@ -35,6 +35,7 @@ type Alerting struct {
 	texts     *template.Template
 	dial      Dial
 	log       *slog.Logger
+	source    *source // where each receiver stands in the file; nil where there are none
 
 	mu     sync.Mutex
 	broken map[string]string // what is wrong with a receiver's templates, as the last message found them
@@ -77,6 +78,7 @@ func Load(text []byte, file string, dial Dial, external *url.URL, log *slog.Logg
 		}
 		a.receivers[r.Name] = &channels{r, built}
 	}
+	a.source = source
 	a.route = dispatch.NewRoute(c.Route, nil)
 	a.intervals = intervals(c)
 	return a, nil

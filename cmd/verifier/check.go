@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"os"
 	"strings"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -50,6 +51,9 @@ func check(c *cobra.Command) error {
 		return err
 	}
 	s, err := loadFrom(cfg, rt, slog.New(slog.DiscardHandler), nil)
+	if err == nil {
+		err = cfg.doc.shown(s.alerting.CheckTemplates(time.Now()))
+	}
 	if err != nil {
 		fmt.Fprintln(c.ErrOrStderr(), withExcerpts(err))
 		return exitError(exitTrouble)

@@ -17,6 +17,7 @@ type ruling struct {
 	from, to time.Time // what the value is of; zero: all judged steps
 	before   bool
 	patterns []verifier.Pattern // new ones
+	never    bool               // there was no data before either
 	chance   bool               // a pass although the value is over the limit: by no more than chance explains
 	text     string             // without the full stop
 }
@@ -144,7 +145,7 @@ func (v view) finding(said ruling, now time.Time) verifier.Finding {
 		Rule: r.Name, Outcome: said.outcome, Reason: said.reason, Text: said.text + "." + v.remarks(),
 		Value: said.value, Limit: said.limit, Baseline: said.baseline, Unit: v.unit(), Count: v.count, Exposure: v.exposure,
 		From: v.start, To: v.start, Query: deployed.Query, Link: deployed.Link, Muted: r.Muted(now), OnFail: r.OnFail,
-		Severity: r.Severity, Optional: r.Optional, Before: said.before && !r.EvenIfBefore, Samples: len(v.after), Patterns: said.patterns,
+		Severity: r.Severity, Optional: r.Optional, Before: said.before && !r.EvenIfBefore, Samples: len(v.after), Patterns: said.patterns, Never: said.never,
 	}
 	if v.scatter {
 		f.Count, f.Exposure = 0, 0

@@ -254,7 +254,7 @@ func TestSentences(t *testing.T) {
 		},
 		{
 			"no data fails only if there was some", silentRule, shop(nil, nil), verifier.Inconclusive, verifier.NoData,
-			"Response time: no data after 1.4.2.",
+			"Response time: no data after 1.4.2, and none before it. If the rule is not meant for checkout, leave it out with select or write optional: true.",
 		},
 		{
 			"no data passes", passRule, shop(nil, nil), verifier.Pass, "",
@@ -274,7 +274,7 @@ func TestSentences(t *testing.T) {
 		},
 		{
 			"never seen", burst, change(shop(nil, nil), verifier.ArmDeployed, func(e *verifier.Evidence) { e.Unseen, e.Nearest = true, "checkout-web" }), verifier.Inconclusive, verifier.NeverSeen,
-			"Errors: nothing of checkout in production was ever seen by logs; the nearest name there is checkout-web.",
+			"Errors: nothing of checkout in production was ever seen by logs; the nearest name there is checkout-web. If the rule is not meant for checkout, leave it out with select or write optional: true.",
 		},
 
 		{
@@ -307,7 +307,7 @@ func TestSentences(t *testing.T) {
 		},
 		{
 			"a metric that was never there", low, shop(nil, nil), verifier.Inconclusive, verifier.NoData,
-			"Errors: no data after 1.4.2.",
+			"Errors: no data after 1.4.2, and none before it. If the rule is not meant for checkout, leave it out with select or write optional: true.",
 		},
 		{
 			"lagging", ratio, change(shop(steady, events(settled, 30, quiet)), verifier.ArmDeployed, func(e *verifier.Evidence) { e.Until = settled.Add(8 * time.Minute) }), verifier.Inconclusive, verifier.Lagging,

@@ -23,11 +23,26 @@ func (v view) silence() (said ruling, ok bool) {
 	deployed := v.c.Arms[verifier.ArmDeployed]
 	switch {
 	case deployed.Unseen && v.nothingEver():
-		return inconclusive(verifier.NeverSeen, v.neverText(deployed.Asked, deployed.Nearest)), true
+		return v.never(inconclusive(verifier.NeverSeen, v.neverText(deployed.Asked, deployed.Nearest))), true
 	case v.rule.OnNoData == verifier.NoDataPass:
 		return ruling{outcome: verifier.Pass, text: v.subject() + ": no data " + v.afterText() + ", which this rule takes as good"}, true
 	}
-	return inconclusive(verifier.NoData, v.subject()+": no data "+v.afterText()), true
+	return v.never(inconclusive(verifier.NoData, v.subject()+": no data "+v.afterText())), true
+}
+
+// never adds to a rule without data, where it had none before the deploy either, what to do about it.
+func (v view) never(said ruling) ruling {
+	if before := v.c.Arms[verifier.ArmBefore]; !before.Settled || !v.nothingEver() {
+		return said
+	}
+	said.never = true
+	if said.reason == verifier.NoData {
+		said.text += ", and none before it"
+	}
+	if !v.rule.Optional {
+		said.text += ". If the rule is not meant for " + v.c.Deploy.Service + ", leave it out with select or write optional: true"
+	}
+	return said
 }
 
 // nothingEver reports whether neither this version nor the one before ever had data.

@@ -41,7 +41,11 @@ type Daemon struct {
 	log     *slog.Logger
 	now     func() time.Time
 
-	missed  missed
+	missed missed
+
+	blindAt    time.Time                         // when rules without data were last looked for; of keepSelf alone
+	blindTexts atomic.Pointer[map[string]string] // by the names of their incidents; nil before the first look
+
 	setup   atomic.Pointer[setup]
 	problem atomic.Value             // string: why the last reload failed
 	start   fixed                    // what a reload cannot change

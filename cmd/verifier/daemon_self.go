@@ -36,6 +36,7 @@ type Status struct {
 	Holds     []verifier.Hold       `json:"holds"`   // the same
 	Services  []string              `json:"services"`
 	Unclaimed []Unclaimed           `json:"unclaimed"` // recorded names that the configuration does not know
+	Blind     []Blind               `json:"blind"`     // rules that never had data for a place
 }
 
 // notesOver is for how long senders are told what they should change.
@@ -56,6 +57,8 @@ func (d *Daemon) status(ctx context.Context) any {
 	out.Notes, err = d.store.PerHostNotes(ctx, d.now().Add(-notesOver))
 	d.failed("look for deploys without an id", err)
 	out.Notes = orEmpty(out.Notes)
+	out.Blind, err = d.blind(ctx)
+	d.failed("look for rules without data", err)
 	for name, b := range s.sources {
 		out.Sources[name] = orDefault(b.Trouble(), "ok")
 		if lag, known := b.Measured(); known {
@@ -79,6 +82,9 @@ func (d *Daemon) troubles() map[string]string {
 		}
 	}
 	maps.Copy(out, d.missed.troubles())
+	if texts := d.blindTexts.Load(); texts != nil {
+		maps.Copy(out, *texts)
+	}
 	for receiver, problem := range d.live().alerting.Broken() {
 		out[templatesTrouble+receiver] = "Messages to " + receiver + " go out with the default text, because a template of theirs fails: " + problem
 	}
@@ -104,6 +110,7 @@ func (d *Daemon) keepSelf(ctx context.Context) {
 			return
 		case <-tick.C:
 			d.probe(ctx)
+			d.noteBlind(ctx)
 			d.tellSelf(ctx)
 			d.noteLags(d.live())
 			d.noteSlowed(d.live(), slow)
@@ -162,11 +169,16 @@ func (d *Daemon) tellSelf(ctx context.Context) {
 		text, still := troubles[name]
 		delete(troubles, name)
 		switch {
+		case !still && strings.HasPrefix(name, blindTrouble) && d.blindTexts.Load() == nil:
+			continue // not looked for yet
+		case !still && strings.HasPrefix(name, blindTrouble):
+			in.Resolved = &now
+			in.Title, in.Text = blindTitle(name)+": over", "The rule has data now, or is left out or optional where it had none."
 		case !still:
 			in.Resolved = &now
 			in.Title = over(in.Title)
 			in.Text = "It could not from " + moment(in.Opened, now, cfg.zone) + " to " + moment(now, now, cfg.zone) + "."
-		case name == filesTrouble && in.Text != text: // a source's words change all the time, those of files when somebody writes
+		case (name == filesTrouble || strings.HasPrefix(name, blindTrouble)) && in.Text != text: // a source's words change all the time, those of files when somebody writes
 			in.Title, in.Text = selfTitle(name, text), text
 		default:
 			continue
@@ -176,7 +188,7 @@ func (d *Daemon) tellSelf(ctx context.Context) {
 	}
 	for _, name := range slices.Sorted(maps.Keys(troubles)) {
 		severity := verifier.SeverityPage
-		if strings.HasPrefix(name, quietTrouble) { // perhaps nobody deploys
+		if strings.HasPrefix(name, quietTrouble) || strings.HasPrefix(name, blindTrouble) { // perhaps nobody deploys, or the rule is not meant for them
 			severity = verifier.SeverityWarn
 		}
 		d.failed("tell of "+name, d.tell(ctx, verifier.Incident{
@@ -199,6 +211,9 @@ var namedFile = regexp.MustCompile(`(?m)(?:^|: |/)([^\s/\\"]+\.ya?ml):`)
 
 // selfTitle says what cannot be read: the source, or the files whose errors the trouble lists.
 func selfTitle(name, trouble string) string {
+	if strings.HasPrefix(name, blindTrouble) {
+		return blindTitle(name)
+	}
 	if sender, ok := strings.CutPrefix(name, quietTrouble); ok {
 		return sender + " is quiet"
 	}

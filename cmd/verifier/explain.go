@@ -106,6 +106,9 @@ func (d *Daemon) explain(ctx context.Context, service, environment, target strin
 	for _, look := range world.Look(ctx, deploy, list, s.backends, at) {
 		out.Rules = append(out.Rules, explained(look, known))
 	}
+	if err := d.explainBlind(ctx, &out); err != nil {
+		return nil, err
+	}
 	out.Receivers = s.alerting.Explain(map[string]string{
 		"alertname": "Verifier", "kind": string(verifier.IncidentVerdict), "service": place.Service, "environment": place.Environment, "target": place.Target,
 		"team": entry.Team, "severity": string(verifier.SeverityPage), "outcome": string(verifier.FailedState),

@@ -76,6 +76,9 @@ func printStatus(w io.Writer, ask *client, s Status) {
 		fmt.Fprintln(w, "NOTE:", text)
 	}
 	printUnclaimed(w, s.Unclaimed)
+	for _, b := range s.Blind {
+		fmt.Fprintln(w, "NO DATA:", b)
+	}
 }
 
 // printWatches lists the latest verifications, newest first.

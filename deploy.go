@@ -1,6 +1,7 @@
 package verifier
 
 import (
+	"encoding/json"
 	"slices"
 	"strings"
 	"time"
@@ -101,7 +102,7 @@ type Deploy struct {
 
 	Kind       Kind      `json:"kind,omitempty"`        // derived by record.Classify
 	Previous   string    `json:"previous,omitempty"`    // version live there just before; derived
-	RecordedAt time.Time `json:"recorded_at,omitempty"` // when the first fact about it came in
+	RecordedAt time.Time `json:"recorded_at,omitzero"` // when the first fact about it came in
 	Tool       string    `json:"tool,omitempty"`        // who sent it: api, github, import, ...
 	Found      string    `json:"found,omitempty"`       // how, where its tool did not send it in time: FoundLate or FoundByReplay
 	Void       bool      `json:"void,omitempty"`        // taken out of the record by a person
@@ -111,7 +112,22 @@ type Deploy struct {
 
 	// Told says when a field was said, by its JSON name (labels as labels.<key>, hosts as hosts.<name>), where that is not At;
 	// zero: the record filled it in. It lets facts be joined in any order; only package record and HostChanged read it.
-	Told map[string]time.Time `json:"told,omitempty"`
+	Told Told `json:"told,omitempty"`
+}
+
+// Told is when each field of a deploy was said. A zero time is null in JSON.
+type Told map[string]time.Time
+
+// MarshalJSON writes null where nobody said it.
+func (t Told) MarshalJSON() ([]byte, error) {
+	out := make(map[string]*time.Time, len(t))
+	for name, at := range t {
+		out[name] = nil
+		if !at.IsZero() {
+			out[name] = &at
+		}
+	}
+	return json.Marshal(out)
 }
 
 // How a deploy was found that its tool did not send in time, or that was not understood then.

@@ -133,7 +133,7 @@ func (c GateCase) condemned(history []verifier.Past, environment string) verifie
 		d, where := p.Deploy, within(environment, p.Deploy)
 		switch {
 		case record.Same(d.Version, c.Version) && d.Mark != nil && !d.Mark.Good:
-			out.Text = fmt.Sprintf("%s was marked bad in %s by %s: %s", c.Version, where, d.Mark.By, d.Mark.Cause)
+			out.Text = strings.TrimSuffix(fmt.Sprintf("%s was marked bad in %s by %s: %s", c.Version, where, d.Mark.By, d.Mark.Cause), ": ")
 			return out
 		case record.Same(d.Version, c.Version) && d.Mark == nil && p.State == verifier.FailedState:
 			v := c.Watches[d.ID]

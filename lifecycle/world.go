@@ -257,13 +257,27 @@ func (c *change) end(v *verifier.Verification) {
 	v.Ended = &c.now
 	for i := range v.Findings {
 		if f := &v.Findings[i]; f.Outcome == verifier.Pending {
-			f.Outcome, f.Reason = verifier.Inconclusive, verifier.TooLittleData
-			f.Text = "Undecided when the watch ended"
-			if f.Samples > 0 {
-				f.Text += " after " + words.Count(f.Samples, "sample")
-			}
+			f.Outcome, f.Reason, f.At = verifier.Inconclusive, verifier.TooLittleData, &c.now
+			f.Text = "Not judged: the watch ended " + words.Time(c.now, c.now, c.Zone) + whyEnded(v) + "."
 		}
 	}
+}
+
+// whyEnded is why a watch ended before its rules were decided, for the end of a sentence.
+func whyEnded(v *verifier.Verification) string {
+	switch {
+	case v.State == verifier.Superseded && v.Reason == joinedReason:
+		return ", because another watch covers the deploy"
+	case v.State == verifier.Superseded, v.State == verifier.FailedState:
+		return " before there were enough data"
+	case v.Reason == deployFailed:
+		return ", because the deploy failed"
+	case v.Reason == noEnd:
+		return ", because the deploy had no end"
+	case v.State == verifier.CancelledState:
+		return ", because somebody cancelled it"
+	}
+	return ""
 }
 
 // close ends a watch that has no verdict yet.

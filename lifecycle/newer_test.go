@@ -211,7 +211,7 @@ func TestEndedRollbackPages(t *testing.T) {
 		page bool
 	}{
 		"cancelled by a person":        {func(s *sim, id string) { s.order(id, verifier.Cancel, "") }, true},
-		"denied":                       {func(s *sim, id string) { s.order(id, verifier.Deny, "") }, true},
+		"denied":                       {func(s *sim, id string) { s.order(id, verifier.Deny, "") }, false},
 		"cancelled by a newer release": {func(s *sim, _ string) { s.deploy("checkout", "1.2") }, false},
 		"dismissed":                    {func(s *sim, id string) { s.order(id, verifier.Dismiss, "") }, false},
 		"vetoed by a configuration":    {func(s *sim, _ string) { s.deploy("checkout", "1.1", changed(verifier.Config)) }, true},

@@ -52,7 +52,7 @@ func check(c *cobra.Command) error {
 	}
 	s, err := loadFrom(cfg, rt, slog.New(slog.DiscardHandler), nil)
 	if err == nil {
-		err = cfg.doc.shown(s.alerting.CheckTemplates(time.Now()))
+		err = errors.Join(cfg.withoutWay(), cfg.doc.shown(s.alerting.CheckTemplates(time.Now())))
 	}
 	if err != nil {
 		fmt.Fprintln(c.ErrOrStderr(), withExcerpts(err))

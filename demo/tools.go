@@ -123,14 +123,13 @@ func (c *chat) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	a := message.CommonAnnotations
-	text := strings.TrimSpace(a.Title + " " + a.Text)
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	told, edited := text, c.last != "" && message.Status == "firing"
+	told, edited := a.Title, c.last != "" && message.Status == "firing"
 	if edited {
-		told = news(c.last, text)
+		told = news(c.last, a.Title)
 	}
-	c.last = text
+	c.last = a.Title
 	switch {
 	case told == "": // nothing that a person would notice
 	case edited:

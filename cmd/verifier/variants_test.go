@@ -76,9 +76,11 @@ func TestVariantLateEvent(t *testing.T) {
 	}
 	s.deploy("now", "shop", "1.2", parts[2].from, "")
 	s.expect("now", verifier.Passed, "")
-	if r := s.deploy("older", "shop", "1.1.1", ago(time.Hour), ""); r.State != verifier.Superseded {
-		t.Errorf("an older one is %s, want it superseded at once", r.State)
+	if r := s.deploy("older", "shop", "1.1.2", parts[2].from.Add(-time.Second), ""); r.State != verifier.Superseded {
+		t.Errorf("an older one that was cut short is %s, want it superseded at once", r.State)
 	}
+	s.deploy("whole", "shop", "1.1.1", ago(time.Hour), "")
+	s.expect("whole", verifier.Undecided, "") // its watch was whole: it is judged, and there are no data
 	s.quiet()
 	s.month(map[string]int{"rollbacks": 0, "coverage.caught": 1})
 }

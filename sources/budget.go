@@ -139,6 +139,8 @@ type Limited struct {
 	mu      sync.Mutex
 	quiet   time.Time       // asked to be left alone until then
 	trouble string          // of the last call; empty when it was answered
+	asked   bool            // anything, ever
+	said    string          // why the last question was not answered; empty when it was
 	costs   map[string]Cost // by measure
 	lag     time.Duration
 	lagAt   time.Time // when the lag was measured; zero: never
@@ -172,6 +174,7 @@ func (l *Limited) Ask(ctx context.Context, questions []verifier.Question) []veri
 	began := time.Now()
 	answers := l.Backend.Ask(waitsFor(ctx), questions)
 	l.learn(answers, time.Since(began))
+	l.noteAnswers(answers)
 	l.measure(questions, answers, time.Now())
 	l.spend(questions, answers, time.Since(began))
 	l.pace(answers)

@@ -24,7 +24,7 @@ type Status struct {
 	Rules     int                   `json:"rules"`
 	Active    int                   `json:"verifications_active"`
 	Waiting   int                   `json:"actions_waiting"`
-	Sources   map[string]string     `json:"sources"` // ok, or the trouble
+	Sources   map[string]string     `json:"sources"` // ok, not asked yet, or what is wrong
 	Lags      map[string]string     `json:"lags"`    // how old each source's newest event was, where that is known
 	Slowed    map[string]string     `json:"slowed"`  // how much less often than wanted a source is asked, for its budget's sake
 	Hooks     map[string]HookStatus `json:"hooks"`
@@ -60,7 +60,7 @@ func (d *Daemon) status(ctx context.Context) any {
 	out.Blind, err = d.blind(ctx)
 	d.failed("look for rules without data", err)
 	for name, b := range s.sources {
-		out.Sources[name] = orDefault(b.Trouble(), "ok")
+		out.Sources[name] = b.State()
 		if lag, known := b.Measured(); known {
 			out.Lags[name] = lag.Round(100 * time.Millisecond).String()
 		}
@@ -101,9 +101,10 @@ const selfEvery = 5 * time.Second
 
 // keepSelf tells self.receiver of the daemon's own troubles, once each, and resolves what is over.
 func (d *Daemon) keepSelf(ctx context.Context) {
-	slow := map[string]bool{}
+	slow, states := map[string]bool{}, sourceStates{}
 	tick := time.NewTicker(selfEvery)
 	defer tick.Stop()
+	d.checkSources(ctx, &states)
 	for {
 		select {
 		case <-ctx.Done():
@@ -111,6 +112,7 @@ func (d *Daemon) keepSelf(ctx context.Context) {
 		case <-tick.C:
 			d.probe(ctx)
 			d.noteBlind(ctx)
+			d.checkSources(ctx, &states)
 			d.tellSelf(ctx)
 			d.noteLags(d.live())
 			d.noteSlowed(d.live(), slow)

@@ -29,7 +29,7 @@ func (v view) rhythm() rhythm {
 		if aligned(arm) {
 			samples, steps = v.judged(samples), float64(v.due(earliest(e.Until, v.c.Until)))
 		} else if v.rule.Every > 0 {
-			steps = float64(e.Until.Sub(e.From) / v.rule.Every)
+			steps = float64(e.Until.Sub(began(e, v.rule.Every)) / v.rule.Every)
 		}
 		if len(samples) > 0 && steps > 0 {
 			return rhythm{min(1, float64(stepsOf(samples))/steps), max(1, v.gap(samples)), true}
@@ -39,6 +39,15 @@ func (v view) rhythm() rhythm {
 		return rhythm{share: 1 / max(1, gap), cadence: max(1, gap)}
 	}
 	return rhythm{share: 1, cadence: 1}
+}
+
+// began is when the stretch before begins to count: with its first data, where there are enough to tell. What came before them is a
+// series that was not there yet, and no rhythm.
+func began(e verifier.Evidence, every time.Duration) time.Time {
+	if len(e.Samples) <= fewGaps {
+		return e.From
+	}
+	return e.Samples[0].T.Add(-time.Duration(e.Samples[0].Width()) * every)
 }
 
 // eventful reports whether the measure has data only where something happens: requests, documents.

@@ -68,6 +68,7 @@ func TestPassNeedsData(t *testing.T) {
 		{"comparison, all there", ratio, shop(oldShares, shares), verifier.Pass, ""},
 		{"log without errors", burst, shop(old, logged), verifier.Pass, ""},
 		{"log that stops", burst, shop(old, logged[:20]), verifier.Inconclusive, "data in only 20 of 60 steps"},
+		{"log that began shortly before the deploy, and stops", burst, shop(old[100:], logged[:8]), verifier.Inconclusive, "data in only 8 of 60 steps"},
 		{"quiet log, as it always was", burst, shop(kept(old, onlyEvery(5)), kept(logged, onlyEvery(5))), verifier.Pass, ""},
 		{"quiet log, first deploy", burst, without(shop(nil, kept(logged, onlyEvery(3))), verifier.ArmBefore), verifier.Pass, ""},
 		{"log that stops, first deploy", burst, without(shop(nil, logged[:8]), verifier.ArmBefore), verifier.Inconclusive, "data in only 8 of 60 steps"},

@@ -198,6 +198,12 @@ func (a *amount) UnmarshalYAML(node ast.Node) error {
 			return nil
 		}
 	}
+	if node.Type() == ast.StringType { // YAML's numbers know no 1e9
+		if value, err := strconv.ParseFloat(text, 64); err == nil && finite(value) {
+			*a = amount{number: value}
+			return nil
+		}
+	}
 	if yaml.NodeToValue(node, &a.number) != nil || node.Type() == ast.StringType || node.Type() == ast.BoolType || node.Type() == ast.NullType {
 		return at(node, fmt.Errorf("%s is not a number; write one like 10 or 0.5", valueOf(node.GetToken())))
 	}

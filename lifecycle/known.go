@@ -21,7 +21,8 @@ type Known struct {
 func (k Known) Environment(field, name string) error {
 	known := k.environments()
 	name = k.Catalogue.Canonical(verifier.Place{Environment: name}).Environment
-	if contains(known, name) {
+	usual := len(k.Catalogue.Environments) == 0 && k.Catalogue.Production(name) // nothing is declared: the usual names stand for production
+	if usual || contains(known, name) {
 		return nil
 	}
 	return verifier.Invalid(field, "%s", unknown("environment", name, append(known, k.aliases()...), known))

@@ -32,8 +32,12 @@ func TestUnknownEnvironments(t *testing.T) {
 			t.Errorf("%s: %v, want %q", name, err, want)
 		}
 	}
-	if err := (Known{Catalogue: &verifier.Catalogue{}}).Environment("environment", "production"); err == nil || !strings.Contains(err.Error(), "nothing was deployed yet") {
+	fresh := Known{Catalogue: &verifier.Catalogue{}}
+	if err := fresh.Environment("environment", "prodction"); err == nil || !strings.Contains(err.Error(), "nothing was deployed yet") {
 		t.Errorf("where nothing is known: %v", err)
+	}
+	if err := fresh.Environment("environment", "production"); err != nil {
+		t.Errorf("the usual name where nothing is declared: %v", err)
 	}
 }
 

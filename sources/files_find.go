@@ -66,11 +66,11 @@ func (l logFile) beingPacked(files []logFile) bool {
 	return plain != l.name && slices.ContainsFunc(files, func(other logFile) bool { return other.name == plain })
 }
 
-// gone says why no file was found.
+// gone says why no file was found. The folder stays out of it: the status shows the error to everybody who may read.
 func (f *Files) gone() error {
-	err := fmt.Errorf("no file matches %s", f.Path)
+	err := fmt.Errorf("no file matches %s", filepath.Base(f.Path))
 	if _, why := os.Stat(f.Path); why != nil && !errors.Is(why, fs.ErrNotExist) {
-		err = fmt.Errorf("no file matches %s: %w", f.Path, withoutPath(why))
+		err = fmt.Errorf("no file matches %s: %w", filepath.Base(f.Path), withoutPath(why))
 	}
 	return &verifier.SourceError{Reason: verifier.SourceGone, Err: err}
 }

@@ -91,7 +91,11 @@ func oneOf[T ~string](flag string, value T, words []T) error {
 	if value == "" || contains(words, value) {
 		return nil
 	}
-	return fmt.Errorf("invalid --%s %q: must be one of %v", flag, value, words)
+	names := make([]string, len(words))
+	for i, w := range words {
+		names[i] = string(w)
+	}
+	return fmt.Errorf("invalid --%s %q: must be one of %s", flag, value, strings.Join(names, ", "))
 }
 
 // listDeploys reads as many pages as it takes; more says that there are others.

@@ -16,7 +16,7 @@ func TestMainPathOnEmbeddedMetrics(t *testing.T) {
 	w.replace("verifier.yaml", "http://PAGE", "http://"+w.openMetrics())
 	w.start()
 	scraped := func() bool {
-		return strings.Contains(w.command("explain", "shop", "production"), "metrics says")
+		return strings.Contains(w.command("explain", "shop", "production"), "metrics: ")
 	}
 	w.until("the page is scraped", scraped)
 	if _, err := w.terminate(); err != nil {

@@ -390,7 +390,7 @@ func TestCorrections(t *testing.T) {
 		{"deploys edit d3 --reason typo --version 0.9", exitOK, "rollback (corrected)  1.0"},
 		{"deploys show d3", exitOK, `"version":"1.2"`},
 		{"deploys show d1", exitOK, "void by"},
-		{"deploys list --kind sideways", exitTrouble, "--kind \"sideways\" is none"},
+		{"deploys list --kind sideways", exitTrouble, "invalid --kind \"sideways\": must be one of release, rollback, redeploy"},
 		{"deploys list --limit 0", exitTrouble, "--limit 0"},
 		{"deploys list --limit 2", exitOK, "and more"},
 		{"deploys list --month 2016", exitTrouble, "month"},

@@ -262,7 +262,7 @@ func TestVariantThirtyDeploysOfOneGroup(t *testing.T) {
 	}
 	s.until("all are told of", func() bool {
 		chat := s.chat.all()
-		return len(chat) > 0 && strings.Contains(string(chat[len(chat)-1].Raw), fmt.Sprintf("and %d more", size-1))
+		return len(chat) > 0 && strings.Contains(string(chat[len(chat)-1].Raw), fmt.Sprintf(" and %d more failed", size-3))
 	})
 	if open, _ := s.pages(); len(open) != 1 {
 		t.Errorf("pages %v, want one", open)

@@ -100,15 +100,15 @@ type Deploy struct {
 	Expected    []string `json:"expected,omitempty"`
 	FailedHosts []string `json:"failed_hosts,omitempty"`
 
-	Kind       Kind      `json:"kind,omitempty"`        // derived by record.Classify
-	Previous   string    `json:"previous,omitempty"`    // version live there just before; derived
+	Kind       Kind      `json:"kind,omitempty"`       // derived by record.Classify
+	Previous   string    `json:"previous,omitempty"`   // version live there just before; derived
 	RecordedAt time.Time `json:"recorded_at,omitzero"` // when the first fact about it came in
-	Tool       string    `json:"tool,omitempty"`        // who sent it: api, github, import, ...
-	Found      string    `json:"found,omitempty"`       // how, where its tool did not send it in time: FoundLate or FoundByReplay
-	Void       bool      `json:"void,omitempty"`        // taken out of the record by a person
-	WithoutID  bool      `json:"without_id,omitempty"`  // no event named it: its id was made here, and each such event is a deploy
-	Corrected  bool      `json:"corrected,omitempty"`   // edited or voided by a person; the original is kept in the audit
-	Mark       *Mark     `json:"mark,omitempty"`        // a person's last word on it
+	Tool       string    `json:"tool,omitempty"`       // who sent it: api, github, import, ...
+	Found      string    `json:"found,omitempty"`      // how, where its tool did not send it in time: FoundLate or FoundByReplay
+	Void       bool      `json:"void,omitempty"`       // taken out of the record by a person
+	WithoutID  bool      `json:"without_id,omitempty"` // no event named it: its id was made here, and each such event is a deploy
+	Corrected  bool      `json:"corrected,omitempty"`  // edited or voided by a person; the original is kept in the audit
+	Mark       *Mark     `json:"mark,omitempty"`       // a person's last word on it
 
 	// Told says when a field was said, by its JSON name (labels as labels.<key>, hosts as hosts.<name>), where that is not At;
 	// zero: the record filled it in. It lets facts be joined in any order; only package record and HostChanged read it.

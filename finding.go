@@ -63,7 +63,7 @@ type Finding struct {
 	Optional   bool       `json:"optional,omitempty"`
 	Before     bool       `json:"before,omitempty"` // the limit was crossed before the deploy too: alerts, never rolls back
 	Samples    int        `json:"samples"`
-	Never      bool       `json:"never,omitempty"` // neither this version nor the one before had any data
+	Never      bool       `json:"never,omitempty"`    // neither this version nor the one before had any data
 	Patterns   []Pattern  `json:"patterns,omitempty"` // the new ones, the most frequent first, at most ten
 	At         *time.Time `json:"at,omitempty"`       // when the outcome was reached; null while pending
 }

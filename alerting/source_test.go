@@ -42,18 +42,24 @@ func TestBadConfigurations(t *testing.T) {
 		// The same wrong text stands elsewhere, rightly: in a name, a comment, a value.
 		{"receivers: [{name: often}] # often\nroute:\n  receiver: often\n  repeat_interval: often", "verifier.yaml:4:3: route.repeat_interval: not a valid duration string: \"often\""},
 		{"receivers: [{name: b, webhook_configs: [{url: 'http://b'}]}]\nroute: {receiver: b, routes: [{receiver: B, matchers: [team=b]}]}", "verifier.yaml:2:32: undefined receiver \"B\" used in route; receivers are: b"},
-		{"receivers:\n- name: a\n  webhook_configs: [{url: x}, {url: 'http://x'}]\n- name: x\n  webhook_configs: [{url: x}]\nroute: {receiver: a}",
+		{
+			"receivers:\n- name: a\n  webhook_configs: [{url: x}, {url: 'http://x'}]\n- name: x\n  webhook_configs: [{url: x}]\nroute: {receiver: a}",
 			"verifier.yaml:3:22: receivers[0].webhook_configs[0].url: invalid URL: unsupported scheme \"\" for URL\n" +
-				"verifier.yaml:5:22: receivers[1].webhook_configs[0].url: invalid URL: unsupported scheme \"\" for URL"},
+				"verifier.yaml:5:22: receivers[1].webhook_configs[0].url: invalid URL: unsupported scheme \"\" for URL",
+		},
 		// Anchors, aliases and merge keys; the anchor is in another part of the file.
-		{"x-slack: &slack {api_url: 'http://s', send_resolved: maybe}\nreceivers: [{name: a, slack_configs: [{<<: *slack, channel: c}]}]\nroute: {receiver: a}",
-			"verifier.yaml:1:39: receivers[0].slack_configs[0].send_resolved: must be true or false"},
+		{
+			"x-slack: &slack {api_url: 'http://s', send_resolved: maybe}\nreceivers: [{name: a, slack_configs: [{<<: *slack, channel: c}]}]\nroute: {receiver: a}",
+			"verifier.yaml:1:39: receivers[0].slack_configs[0].send_resolved: must be true or false",
+		},
 		// Several mistakes of several kinds, all at once.
-		{"receivers:\n- {name: a, webhook_configs: [{url: 'http://x', colour: red}]}\n- {name: a}\nroute: {receiver: z, group_by: [a], routes: [{receiver: y, mute_time_intervals: [n]}]}\ntime_intervals: [{name: m, time_intervals: [{weekdays: [funday]}]}]",
+		{
+			"receivers:\n- {name: a, webhook_configs: [{url: 'http://x', colour: red}]}\n- {name: a}\nroute: {receiver: z, group_by: [a], routes: [{receiver: y, mute_time_intervals: [n]}]}\ntime_intervals: [{name: m, time_intervals: [{weekdays: [funday]}]}]",
 			"verifier.yaml:4:22: group_by has no effect: " + grouped + "\nverifier.yaml:2:49: unknown key \"colour\"; did you mean \"color\"?\n" +
 				"verifier.yaml:5:57: time_intervals[0].time_intervals[0].weekdays[0]: funday is not a valid weekday\n" +
 				"verifier.yaml:3:4: duplicate name \"a\", first in line 2\nverifier.yaml:4:9: undefined receiver \"z\" used in route; receivers are: a, a\n" +
-				"verifier.yaml:4:47: undefined receiver \"y\" used in route; receivers are: a, a\nverifier.yaml:4:82: undefined time interval \"n\" used in route; time intervals are: m"},
+				"verifier.yaml:4:47: undefined receiver \"y\" used in route; receivers are: a, a\nverifier.yaml:4:82: undefined time interval \"n\" used in route; time intervals are: m",
+		},
 		{good + "route: {receiver: a}\ntemplates: ['*.tmpl']", "verifier.yaml:3:13: templates: \"*.tmpl\": template: bad.tmpl:1: unclosed action"},
 	} {
 		folder := t.TempDir()

@@ -71,7 +71,8 @@ func SampleIncident(now time.Time) verifier.Incident {
 		Text:  "Errors: 4.1 % (131 of 3,210), 14:02 to 14:09 UTC; before 0.6 % (18 of 3,000; 1.4.1, 13:32 to 14:02), limit 0.9 % (confidence 99.7 %)\nDeployed 14:02 UTC by anna, replacing 1.4.1",
 		Links: []verifier.Link{
 			{Text: "Approve the rollback", URL: "https://verifier.example.com/verifications/1/approve"},
-			{Text: "Evidence", URL: "https://verifier.example.com/verifications/1"}, {Text: "Runbook", URL: "https://wiki.example.com/checkout"},
+			{Text: "Evidence", URL: "https://verifier.example.com/verifications/1"},
+			{Text: "Runbook", URL: "https://wiki.example.com/checkout"},
 		},
 	}
 }

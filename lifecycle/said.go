@@ -451,15 +451,6 @@ func capital(s string) string {
 	return strings.ToUpper(s[:1]) + s[1:]
 }
 
-// clock writes a time in the zone that people read, with the zone's name.
-func (c *change) clock(t time.Time, layout string) string {
-	zone := c.Zone
-	if zone == nil {
-		zone = time.UTC
-	}
-	return t.In(zone).Format(layout + " MST")
-}
-
 // spell is how long something takes; whole hours stay hours up to two days, as people write them in the configuration.
 func spell(d time.Duration) string {
 	if d >= time.Hour && d <= 48*time.Hour && d%time.Hour == 0 {

@@ -16,7 +16,6 @@ func kept(samples []verifier.Sample, want func(i int) bool) []verifier.Sample {
 	return slices.DeleteFunc(slices.Clone(samples), func(verifier.Sample) bool { i++; return !want(i) })
 }
 
-func first(n int) func(int) bool     { return func(i int) bool { return i < n } }
 func notEvery(k int) func(int) bool  { return func(i int) bool { return i%k != k-1 } }
 func onlyEvery(k int) func(int) bool { return func(i int) bool { return i%k == 0 } }
 func limitOf(l verifier.Limit) verifier.Rule {

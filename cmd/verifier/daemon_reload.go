@@ -34,8 +34,10 @@ func (f fixed) differs(cfg *Config) (keys []string) {
 		name    string
 		changed bool
 	}{
-		{"listen", !f.byFlag && cfg.Listen != f.listen}, {"self.newrelic", !reflect.DeepEqual(cfg.Self.NewRelic, f.agent)},
-		{"store", cfg.Store != f.store}, {"timezone", cfg.Timezone != f.timezone},
+		{"listen", !f.byFlag && cfg.Listen != f.listen},
+		{"self.newrelic", !reflect.DeepEqual(cfg.Self.NewRelic, f.agent)},
+		{"store", cfg.Store != f.store},
+		{"timezone", cfg.Timezone != f.timezone},
 	} {
 		if k.changed {
 			keys = append(keys, k.name)

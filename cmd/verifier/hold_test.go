@@ -122,7 +122,8 @@ func TestMuteWritesNoKillSwitch(t *testing.T) {
 	defer f.stop()
 	file := filepath.Join(f.folder, "verifier.db.hold")
 	for _, args := range [][]string{
-		{"mute", "--all", "--reason", "noise", "--file", file}, {"mute", "--all", "--reason", "noise", "--for", "1h", "--file", file},
+		{"mute", "--all", "--reason", "noise", "--file", file},
+		{"mute", "--all", "--reason", "noise", "--for", "1h", "--file", file},
 		{"mute", "--all", "--reason", "noise", "--for", "1h", "--stops", "rollback"},
 	} {
 		if code, out := f.says(args...); code != exitTrouble || !strings.Contains(out, "unknown flag") {

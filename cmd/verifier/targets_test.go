@@ -36,9 +36,16 @@ func TestCommandsRefuseToGuessTheTarget(t *testing.T) {
 	deploy("g1", "globex", "1.0")
 	f.write("smoke.json", `{"name":"smoke","tests":1,"failed":0}`)
 	for _, args := range [][]string{
-		{"rollback", "ten", "production"}, {"approve", "ten", "production"}, {"deny", "ten", "production"}, {"cancel", "ten", "production"},
-		{"dismiss", "ten", "production"}, {"rollback", "tenfold", "live"}, {"mark", "bad", "ten", "production", "--cause", "slow"},
-		{"results", "ten", "production", f.folder + "/smoke.json"}, {"explain", "ten", "production"}, {"gate", "ten", "production", "1.1"},
+		{"rollback", "ten", "production"},
+		{"approve", "ten", "production"},
+		{"deny", "ten", "production"},
+		{"cancel", "ten", "production"},
+		{"dismiss", "ten", "production"},
+		{"rollback", "tenfold", "live"},
+		{"mark", "bad", "ten", "production", "--cause", "slow"},
+		{"results", "ten", "production", f.folder + "/smoke.json"},
+		{"explain", "ten", "production"},
+		{"gate", "ten", "production", "1.1"},
 		{"gate", "ten", "production", "1.1", "--override", "--reason", "it has to"},
 	} {
 		code, out := f.says(args...)

@@ -13,7 +13,8 @@ func TestExplainTellsWhatIsNotKnownYet(t *testing.T) {
 	e := Explanation{
 		Place: verifier.Place{Service: "checkout", Environment: "production"}, Claimed: true, Mode: verifier.ModeAuto, Way: true,
 		Guards: []verifier.GuardAnswer{
-			{Guard: verifier.GuardHeld, Text: "no hold"}, {Guard: verifier.GuardNoTarget, Denies: true, Text: "no version was live here before"},
+			{Guard: verifier.GuardHeld, Text: "no hold"},
+			{Guard: verifier.GuardNoTarget, Denies: true, Text: "no version was live here before"},
 			{Guard: verifier.GuardTooFewSamples, Pending: true, Text: "asked when a rule has failed"},
 		},
 	}

@@ -1,16 +1,18 @@
 package lifecycle
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
 
-	"github.com/google/go-cmp/cmp"
+	gocmp "github.com/google/go-cmp/cmp"
 
 	"verifier"
 )
@@ -159,7 +161,7 @@ func TestPages(t *testing.T) {
 				s := newSim(t, c.mode)
 				s.world.URL = "https://verifier.example.com"
 				s.good("checkout")
-				s.told = nil
+				s.told, s.inTurn = nil, true
 				s.runner.Performers[verifier.ActionRollback] = performs(s.silently)
 				c.play(s)
 				s.run(time.Minute)
@@ -178,7 +180,7 @@ func TestPages(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if d := cmp.Diff(string(want), got); d != "" {
+	if d := gocmp.Diff(string(want), got); d != "" {
 		t.Error(d)
 	}
 	for _, bad := range []string{"not_recovered", "no_target", "0001-01-01", "  \n", ": \n", " to .", "to  ", "%!", "<nil>", "UTC UTC", "is worse in"} {
@@ -232,11 +234,16 @@ func withID(id string, status verifier.Status) func(*verifier.Deploy) {
 	return func(d *verifier.Deploy) { d.ID, d.Status, d.By = id, status, "cara" }
 }
 
-// messages are all that was told, as a person reads them, with what a pager does. One that reads as the one before is left out.
+// messages are all that was told, as a person reads them, with what a pager does. One that reads as the one before is left out. What is
+// told of in one moment goes out side by side, in any order: here it is by incident.
 func (s *sim) messages() string {
 	var b strings.Builder
 	paged, last := map[string]bool{}, map[string]string{}
-	for _, in := range s.told {
+	told := slices.Clone(s.told)
+	slices.SortStableFunc(told, func(a, b verifier.Incident) int {
+		return cmp.Or(a.Updated.Compare(b.Updated), strings.Compare(a.ID, b.ID))
+	})
+	for _, in := range told {
 		pager := "no"
 		switch needed := in.Person && in.Resolved == nil; {
 		case needed && !paged[in.ID]:

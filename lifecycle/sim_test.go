@@ -48,6 +48,7 @@ type sim struct {
 	number  int
 	done    int           // calls that the deploy tool has followed
 	late    time.Duration // messages are sent so long after they are asked for
+	inTurn  bool          // see turn
 }
 
 type version struct {
@@ -226,12 +227,27 @@ func (s *sim) run(d time.Duration) {
 		if due.After(s.clock) {
 			s.clock = due
 		}
-		var group sync.WaitGroup
-		s.runner.claim(s.t.Context(), s.t.Context(), &group)
-		group.Wait()
+		s.turn()
 		s.followCalls()
 	}
 	s.t.Fatal("time does not pass")
+}
+
+// turn does all that is due: side by side as the daemon does, or messages before calls where a test reads the messages in their order.
+func (s *sim) turn() {
+	var group sync.WaitGroup
+	ctx, r := s.t.Context(), s.runner
+	if !s.inTurn {
+		r.claim(ctx, ctx, &group)
+		group.Wait()
+		return
+	}
+	r.claimWatches(ctx, ctx, &group)
+	group.Wait()
+	r.claimActions(ctx, ctx, &group, r.lanes.actions, false)
+	group.Wait()
+	r.claimActions(ctx, ctx, &group, r.lanes.rollbacks, true)
+	group.Wait()
 }
 
 // followCalls is the deploy tool: it deploys what it was told to, and says so.

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"verifier/stats"
+	"verifier/words"
 )
 
 // line is one line of the summary: what it is about, and a sentence.
@@ -30,7 +31,7 @@ func (r Report) headline() string {
 		return "No deploys to production."
 	}
 	return fmt.Sprintf("%s to production, %s: %s (95 %% confidence interval %s)",
-		count(r.Deploys, "deploy"), count(r.Rollbacks, "rollback"), r.percent(), r.between())
+		words.Count(r.Deploys, "deploy"), words.Count(r.Rollbacks, "rollback"), r.percent(), r.between())
 }
 
 // lines say what the tables do not.
@@ -51,7 +52,7 @@ func (r Report) lines() []line {
 	if c := r.Coverage; c.Deployed > 0 {
 		lines = append(lines, line{"Coverage", fmt.Sprintf("%s of %s watched (%s), %s inconclusive; %s caught, %s missed, %s",
 			number(c.Watched), number(c.Deployed), percent(float64(c.Watched)/float64(c.Deployed)), number(c.Inconclusive),
-			number(c.Caught), number(c.Missed), count(c.FalselyCondemned, "false alarm"))})
+			number(c.Caught), number(c.Missed), words.Count(c.FalselyCondemned, "false alarm"))})
 		if c.Suspected > 0 {
 			lines = append(lines, line{"Unanswered", fmt.Sprintf("%s passed and then rolled back, and nobody has said whether they were bad: verifier mark", number(c.Suspected))})
 		}
@@ -114,7 +115,7 @@ func chance(p float64) string {
 func (r Report) apart() string {
 	var parts []string
 	if r.Redeploys > 0 {
-		parts = append(parts, count(r.Redeploys, "redeploy")+" among them")
+		parts = append(parts, words.Count(r.Redeploys, "redeploy")+" among them")
 	}
 	if r.FailedDeploys > 0 && r.Deploys > 0 {
 		parts = append(parts, number(r.FailedDeploys)+" more failed and changed nothing")
@@ -160,41 +161,10 @@ func percent(x float64) string {
 	return strconv.FormatFloat(x, 'g', 2, 64) + " %"
 }
 
-func number(n int) string {
-	s := strconv.Itoa(n)
-	for i := len(s) - 3; i > 0; i -= 3 {
-		s = s[:i] + "," + s[i:]
-	}
-	return s
-}
-
-func count(n int, noun string) string {
-	if n != 1 {
-		noun += "s"
-	}
-	return number(n) + " " + noun
-}
+func number(n int) string { return words.Number(float64(n)) }
 
 func duration(seconds float64) string {
-	d := time.Duration(seconds * float64(time.Second)).Round(time.Second)
-	two := func(big time.Duration, bigUnit string, small time.Duration, smallUnit string) string {
-		s := fmt.Sprintf("%d %s", d/big, bigUnit)
-		if rest := d % big / small; rest > 0 {
-			s += fmt.Sprintf(" %d %s", rest, smallUnit)
-		}
-		return s
-	}
-	switch {
-	case seconds < 1:
-		return fmt.Sprintf("%.0f ms", seconds*1000)
-	case d < time.Minute:
-		return fmt.Sprintf("%d s", d/time.Second)
-	case d < time.Hour:
-		return two(time.Minute, "min", time.Second, "s")
-	case d < 24*time.Hour:
-		return two(time.Hour, "h", time.Minute, "min")
-	}
-	return two(24*time.Hour, "d", time.Hour, "h")
+	return words.Duration(time.Duration(seconds * float64(time.Second)).Round(time.Millisecond))
 }
 
 // name is what a row is called; empty names say so.

@@ -3,11 +3,11 @@ package sources
 import (
 	"errors"
 	"fmt"
-	"strconv"
 	"strings"
 	"unicode"
 
 	"verifier"
+	"verifier/words"
 )
 
 // The bounds of one drain: what it holds does not grow with what it reads.
@@ -212,9 +212,9 @@ func printable(text string) string {
 func (d *drain) missed() string {
 	switch {
 	case d.beyond > 0:
-		return fmt.Sprintf("patterns are of the first %s of %s messages", thousands(d.messages), thousands(d.messages+d.beyond))
+		return fmt.Sprintf("patterns are of the first %s of %s messages", words.Number(float64(d.messages)), words.Number(float64(d.messages+d.beyond)))
 	case d.others > 0:
-		return fmt.Sprintf("more than %d patterns: %s messages are of none that is kept", mostPatterns, thousands(d.others))
+		return fmt.Sprintf("more than %d patterns: %s messages are of none that is kept", mostPatterns, words.Number(float64(d.others)))
 	}
 	return ""
 }
@@ -228,15 +228,6 @@ func (d *drain) counted(seen map[*cluster]float64) []verifier.Pattern {
 		}
 	}
 	return out
-}
-
-// thousands writes a number with its thousands apart.
-func thousands(n int) string {
-	text := strconv.Itoa(n)
-	for i := len(text) - 3; i > 0; i -= 3 {
-		text = text[:i] + "," + text[i:]
-	}
-	return text
 }
 
 // cut is at most so many bytes of the text, in whole characters.

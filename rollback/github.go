@@ -53,21 +53,8 @@ func newGitHub(c GitHubConfig, rt http.RoundTripper) (Way, error) {
 	if err != nil {
 		return nil, err
 	}
-	ways := 0
-	for _, given := range []bool{c.Workflow != "", c.EventType != "", c.Deployment} {
-		if given {
-			ways++
-		}
-	}
-	switch {
-	case strings.Count(c.Repository, "/") != 1:
-		return nil, errors.New("github.repository is missing; write owner/name")
-	case ways != 1:
-		return nil, errors.New("github does not say how to roll back, or says it twice: write one of workflow: deploy.yml, event_type: rollback and deployment: true")
-	case c.Workflow == "" && len(c.Inputs) > 0:
-		return nil, errors.New("github.inputs are of a workflow; write payload")
-	case c.Workflow != "" && len(c.Payload) > 0:
-		return nil, errors.New("github.payload is none of a workflow; write inputs")
+	if err := c.check(); err != nil {
+		return nil, err
 	}
 	g := gitHub{api: a, hook: cmp.Or(c.Hook, "github"), payload: map[string]filler{}}
 	var problems []error
@@ -104,6 +91,27 @@ func newGitHub(c GitHubConfig, rt http.RoundTripper) (Way, error) {
 	}
 	parse(&r.title, "title", c.Title)
 	return follow(r), errors.Join(problems...)
+}
+
+// check refuses a configuration without exactly one way to roll back, or with keys of another way.
+func (c GitHubConfig) check() error {
+	ways := 0
+	for _, given := range []bool{c.Workflow != "", c.EventType != "", c.Deployment} {
+		if given {
+			ways++
+		}
+	}
+	switch {
+	case strings.Count(c.Repository, "/") != 1:
+		return errors.New("github.repository is missing; write owner/name")
+	case ways != 1:
+		return errors.New("github does not say how to roll back, or says it twice: write one of workflow: deploy.yml, event_type: rollback and deployment: true")
+	case c.Workflow == "" && len(c.Inputs) > 0:
+		return errors.New("github.inputs are of a workflow; write payload")
+	case c.Workflow != "" && len(c.Payload) > 0:
+		return errors.New("github.payload is none of a workflow; write inputs")
+	}
+	return nil
 }
 
 // namesCall reports whether any of the texts holds the call's id.

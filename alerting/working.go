@@ -93,8 +93,8 @@ func (a *Alerting) withWorkingTexts(r config.Receiver, in verifier.Incident, now
 		copied := reflect.MakeSlice(list.Type(), list.Len(), list.Len())
 		for i := range list.Len() {
 			copied.Index(i).Set(list.Index(i))
-			if mended := t.copyOf(list.Index(i), []string{key, strconv.Itoa(i)}); mended.IsValid() {
-				copied.Index(i).Set(mended)
+			if fixed := t.copyOf(list.Index(i), []string{key, strconv.Itoa(i)}); fixed.IsValid() {
+				copied.Index(i).Set(fixed)
 			}
 		}
 		list.Set(copied)

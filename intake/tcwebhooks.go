@@ -37,7 +37,7 @@ type tcBuild struct {
 // scalar is a text, number or truth as a text.
 type scalar string
 
-// UnmarshalJSON takes all of them; what is none is empty. A number keeps all of its digits.
+// UnmarshalJSON takes all of them; anything else is empty. A number keeps all of its digits.
 func (s *scalar) UnmarshalJSON(text []byte) error {
 	var v any
 	d := json.NewDecoder(bytes.NewReader(text))

@@ -87,7 +87,7 @@ func unquoteLogfmt(s string) string {
 	return b.String()
 }
 
-// codePoint reads uXXXX, UXXXXXXXX and xXX, and how many bytes they take; none where it is another escape. Two halves of a pair are one.
+// codePoint reads uXXXX, UXXXXXXXX and xXX, and how many bytes they take: 0 for any other escape. A surrogate pair is one rune.
 func codePoint(s string) (rune, int) {
 	digits := map[byte]int{'u': 4, 'U': 8, 'x': 2}[s[0]]
 	if digits == 0 || len(s) <= digits {

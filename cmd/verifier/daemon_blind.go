@@ -28,8 +28,8 @@ const (
 	blindPlaces  = 5   // so many places are named
 )
 
-// blindRules finds, in watches with the newest first, rules that never had data for a place and that still select it. A rule that is
-// optional is none: whoever wrote that knows.
+// blindRules finds, in watches with the newest first, rules that never had data for a place and that still select it. An
+// optional rule is left out: who wrote it expects it to lack data.
 func blindRules(watches []verifier.Verification, rulesFor func(verifier.Deploy) []verifier.Rule) []Blind {
 	type key struct{ place, rule string }
 	type record struct {

@@ -237,7 +237,7 @@ func (c *checker) fields(node ast.Node, t reflect.Type, k key) bool {
 	return true
 }
 
-// asWritten is the node as a text where the type wants one: a secret of digits is no number, and 0x10 may be ten steps.
+// asWritten is the node as a text where the type wants one, so that a secret of digits and 0x10 are kept as they are written.
 func asWritten(node ast.Node, t reflect.Type) ast.Node {
 	for t.Kind() == reflect.Pointer {
 		t = t.Elem()

@@ -125,7 +125,7 @@ func (m *masker) content(indent int) {
 	}
 }
 
-// closeKey is a key between brackets without a blank behind its colon, which is no address either.
+// closeKey is a key between brackets without a blank after its colon, unless it is the scheme of a URL.
 var closeKey = regexp.MustCompile(`^(?:"([^"]*)"|'([^']*)'|([A-Za-z_][A-Za-z0-9_.-]*)):(?:[^/]|$)`)
 
 var writtenKey = regexp.MustCompile(`^(?:"([^"]*)"|'([^']*)'|([^\s"'\[\]{},#&*!|>][^\[\]{},#"']*?))\s*:(?:[\s,}\]]|$)`)

@@ -80,9 +80,10 @@ func (w *town) checkVerdicts(server string) {
 		}
 		return found.Count
 	}
-	w.until("the verdicts of all four deploys are written", func() bool {
+	// A refresh may come between a verdict and the findings that are written with it.
+	w.until("the verdicts of all four deploys are written, with their findings", func() bool {
 		w.elastic(http.MethodPost, server+"/verdicts/_refresh", "application/json", "")
-		return count("kind:verdict") >= 4
+		return count("kind:verdict") >= 4 && count("kind:finding") >= 4
 	})
 	for query, want := range map[string]int{
 		"kind:verdict": 4, "kind:finding": 4, "kind:verdict AND state:failed AND service.version:1.1": 1, "state:passed AND kind:verdict": 2,
